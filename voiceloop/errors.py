@@ -1,0 +1,45 @@
+"""Errors of the library, and the one way to import an optional package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+__all__ = ["MissingExtra", "ModelError", "VoiceloopError", "require"]
+
+
+class VoiceloopError(Exception):
+    """The root of every error this library raises on purpose."""
+
+
+class ModelError(VoiceloopError):
+    """A model cannot be loaded or refuses to work: a missing or broken file, a prompt that does not fit."""
+
+
+class MissingExtra(VoiceloopError, ImportError):
+    """An optional package is needed and not installed. The message names the extra that brings it."""
+
+
+def require(module: str, extra: str, what: str | None = None) -> ModuleType:
+    """Import an optional module, or say which extra to install.
+
+    Args:
+        module: dotted name of the module, such as ``onnxruntime``.
+        extra: the extra of voiceloop that brings it, such as ``local``.
+        what: who needs it, for the message; "This" when not given.
+
+    Raises:
+        MissingExtra: the package is not installed.
+        ImportError: it is installed and broken; passed on, because installing it again may not be the answer.
+    """
+    package = module.partition(".")[0]
+    try:
+        missing = find_spec(package) is None
+    except (ValueError, ImportError):  # a module without a spec: it is there
+        missing = False
+    if missing:
+        raise MissingExtra(
+            f"{what or 'This'} needs the package {package}: pip install 'voiceloop[{extra}]'", name=package
+        )
+    return import_module(module)
