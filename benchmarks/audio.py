@@ -1,0 +1,90 @@
+"""What the audio functions cost, in CPU time of this process.
+
+    python benchmarks/audio.py [--json]
+
+Microseconds per 20 ms of one line's audio (160 samples), unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from time import process_time
+
+import numpy as np
+
+from voiceloop.audio import levels, mulaw
+from voiceloop.audio.resample import Resampler, resample, to_int16
+from voiceloop.errors import MissingExtra
+from voiceloop.vad.detector import SpeechDetector
+from voiceloop.vad.energy import EnergyModel
+from voiceloop.vad.silero import SileroModel
+
+
+def microseconds(run: Callable[[], object], rounds: int = 5, least: float = 0.05) -> float:
+    """CPU time of one run: the best of some rounds, each long enough to be measured."""
+    count = 1
+    while True:
+        begun = process_time()
+        for _ in range(count):
+            run()
+        spent = process_time() - begun
+        if spent >= least:
+            break
+        count *= 2
+    best = spent
+    for _ in range(rounds - 1):
+        begun = process_time()
+        for _ in range(count):
+            run()
+        best = min(best, process_time() - begun)
+    return best / count * 1e6
+
+
+def measure() -> dict[str, float]:
+    random = np.random.default_rng(1)
+    samples = to_int16(random.normal(0, 0.05, 256).astype(np.float32))
+    frame, window = mulaw.encode(samples[:160]), mulaw.encode(samples)
+    decoded = mulaw.decode(frame)
+    energy, detector, position = EnergyModel().new_line(), SpeechDetector(), iter(range(0, 1 << 60, 160))
+    result = {
+        "decode": microseconds(lambda: mulaw.decode(frame)),
+        "encode": microseconds(lambda: mulaw.encode(decoded)),
+        "level": microseconds(lambda: levels.level(frame)),
+        "energy": microseconds(lambda: energy.probability(frame)),
+        "detector": microseconds(lambda: detector.feed(0.1, next(position), 160)),
+    }
+    try:
+        model = SileroModel()
+        line = model.new_line()
+        result["silero per window of 32 ms"] = microseconds(lambda: line.probability(window))
+        for count in (8, 32):
+            lines, windows = [model.new_line() for _ in range(count)], [window] * count
+            cost = microseconds(lambda ls=lines, ws=windows: model.probabilities(ls, ws))  # type: ignore[misc]
+            result[f"silero per window, {count} lines at once"] = cost / count
+    except MissingExtra as error:
+        print(error)
+    for src, dst in [(8000, 16000), (16000, 8000), (22050, 8000), (24000, 8000), (44100, 8000), (48000, 8000)]:
+        x = random.normal(0, 0.1, src * 4).astype(np.float32)
+        cost = microseconds(lambda a=x, s=src, d=dst: resample(a, s, d))  # type: ignore[misc]
+        result[f"resample {src} to {dst} per second of audio"] = cost / 4
+        stream, piece = Resampler(src, dst), x[: src // 50]
+        result[f"resample {src} to {dst} streaming"] = microseconds(lambda s=stream, p=piece: s.push(p))  # type: ignore[misc]
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    result = measure()
+    if arguments.json:
+        print(json.dumps({"unit": "microseconds of CPU", **{name: round(cost, 3) for name, cost in result.items()}}))
+        return
+    for name, cost in result.items():
+        print(f"{cost:10.2f} us  {name}")
+
+
+if __name__ == "__main__":
+    main()
