@@ -1,0 +1,105 @@
+"""How the tests run: coroutine tests in virtual time, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voiceloop.sim.loop import LeftBehind, describe_task, run_virtual, settle
+
+HANG_LIMIT = 60.0  # seconds of real time that one coroutine test may take
+
+MARKERS = (
+    "realtime: the coroutine test runs on an ordinary event loop, in real time",
+    "models: needs model files",
+    "speech: needs recordings of real speech",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+class HungTest(KeyboardInterrupt):
+    """Raised into a test that exceeds the limit. An event loop lets nothing but an interrupt through."""
+
+
+@contextmanager
+def hang_guard(limit: float) -> Iterator[None]:
+    """Fail the test when the block takes longer than `limit` seconds; without signals there is no guard."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(*_: object) -> None:
+        raise HungTest(f"still running after {limit:g} s of real time")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    except HungTest as hung:
+        # The traceback stays: it shows where the test was spinning or blocked.
+        raise AssertionError(str(hung)) from hung
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_async_test(coro: Coroutine[Any, Any, object], *, realtime: bool, limit: float = HANG_LIMIT) -> None:
+    """Run a coroutine test to its end; fail it when it leaves a task, connection or server behind."""
+    with hang_guard(limit):
+        if realtime:
+            asyncio.run(_nothing_left(coro))
+        else:
+            run_virtual(coro, strict=True)
+
+
+async def _nothing_left(coro: Coroutine[Any, Any, object]) -> None:
+    await coro
+    await settle()
+    if left := asyncio.all_tasks() - {asyncio.current_task()}:
+        raise LeftBehind(sorted(f"task {describe_task(task)}" for task in left if task is not None))
+
+
+def synchronous(test: Callable[..., Any], *, realtime: bool) -> Callable[..., None]:
+    """The coroutine function `test` as a plain function that runs it on a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        run_async_test(test(*args, **kwargs), realtime=realtime)
+
+    return run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Run coroutine tests; those of hypothesis once per example, each on a fresh loop."""
+    realtime = pyfuncitem.get_closest_marker("realtime") is not None
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = synchronous(pyfuncitem.obj, realtime=realtime)
+        return
+    examples = getattr(pyfuncitem.obj, "hypothesis", None)
+    if examples is not None and inspect.iscoroutinefunction(examples.inner_test):
+        examples.inner_test = synchronous(examples.inner_test, realtime=realtime)
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """The folder of recordings of real speech: `VOICELOOP_SPEECH`, or `../shared/speech` beside the checkout."""
+    beside = Path(__file__).resolve().parent.parent.parent / "shared" / "speech"
+    folder = Path(os.environ.get("VOICELOOP_SPEECH", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no recordings of speech at {folder}: set VOICELOOP_SPEECH to the folder that holds them")
+    return folder
