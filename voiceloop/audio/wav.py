@@ -10,7 +10,6 @@ All of this blocks on the disk: off the event loop, please.
 from __future__ import annotations
 
 import os
-import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +177,7 @@ def write_wav(path: PathLike, samples: npt.NDArray[np.int16], rate: int) -> None
     frames = _frames(samples, None)
     target = Path(os.path.realpath(path))
     special = target.exists() and not target.is_file()  # a pipe or a device is written, never replaced
-    part = target if special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    part = target if special else target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         try:
             with WavWriter(part, rate, frames.shape[1]) as writer:

@@ -11,6 +11,7 @@ from voiceloop.sim.playback import QUIET, RATE, Mark, Playback
 
 __all__ = ["Clear", "Entry", "PlayedSegment", "Truth"]
 
+_QUIET_RUN: Final = re.compile(b"[" + re.escape(QUIET) + b"]+")
 _SOUND: Final = re.compile(b"[^" + re.escape(QUIET) + b"]")
 
 
@@ -133,6 +134,8 @@ class Truth:
 
     def sound_until(self, sample: int, quiet: int) -> int:
         """One past the last loud sample from `sample` on, before `quiet` samples of silence or the end of record."""
-        pause = re.compile(b"[" + re.escape(QUIET) + b"]{%d}" % max(1, quiet))
-        found = pause.search(self.playback.heard, sample)
-        return found.start() if found else max(sample, self.playback.sound_end)
+        # Run by run: one pattern of that many quiet samples would look at each sample of a short run again and again.
+        for run in _QUIET_RUN.finditer(self.playback.heard, sample):
+            if run.end() - run.start() >= max(1, quiet):
+                return run.start()
+        return max(sample, self.playback.sound_end)

@@ -1,0 +1,112 @@
+"""Phone agents in Python: testable, exact, dense and hard to hang.
+
+A bot is a function of a call that returns a pipeline::
+
+    def bot(call: Call) -> Pipeline:
+        return Pipeline([call.transport, SileroVAD(), stt, TurnTaking(), LLMAggregator(llm), tts, AudioStreamer()])
+
+Names are loaded when they are first used: importing this package imports no provider and no server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voiceloop.answer import Answer
+    from voiceloop.call import Call
+    from voiceloop.conversation import Conversation, Message
+    from voiceloop.errors import MissingExtra, VoiceloopError
+    from voiceloop.handlers import handles, transforms, watch
+    from voiceloop.llm.aggregator import LLMAggregator
+    from voiceloop.llm.base import LLM
+    from voiceloop.output.audio_streamer import AudioStreamer
+    from voiceloop.phrases import Phrases
+    from voiceloop.pipeline import Pipeline
+    from voiceloop.processor import Processor
+    from voiceloop.report import CallReport, Turn
+    from voiceloop.runtime import Runtime
+    from voiceloop.stream import Stream
+    from voiceloop.stt.base import STT
+    from voiceloop.stt.processor import STTProcessor
+    from voiceloop.tts.base import TTS
+    from voiceloop.tts.processor import TTSProcessor
+    from voiceloop.turns.processor import TurnTaking
+    from voiceloop.twilio.transport import TwilioTransport
+    from voiceloop.vad.processor import EnergyVAD, SileroVAD
+
+_HOME = {
+    "Answer": "answer",
+    "AudioStreamer": "output.audio_streamer",
+    "Call": "call",
+    "CallReport": "report",
+    "Conversation": "conversation",
+    "EnergyVAD": "vad.processor",
+    "LLM": "llm.base",
+    "LLMAggregator": "llm.aggregator",
+    "Message": "conversation",
+    "MissingExtra": "errors",
+    "Phrases": "phrases",
+    "Pipeline": "pipeline",
+    "Processor": "processor",
+    "Runtime": "runtime",
+    "STT": "stt.base",
+    "STTProcessor": "stt.processor",
+    "SileroVAD": "vad.processor",
+    "Stream": "stream",
+    "TTS": "tts.base",
+    "TTSProcessor": "tts.processor",
+    "Turn": "report",
+    "TurnTaking": "turns.processor",
+    "TwilioTransport": "twilio.transport",
+    "VoiceloopError": "errors",
+    "handles": "handlers",
+    "transforms": "handlers",
+    "watch": "handlers",
+}
+
+__all__ = [
+    "LLM",
+    "STT",
+    "TTS",
+    "Answer",
+    "AudioStreamer",
+    "Call",
+    "CallReport",
+    "Conversation",
+    "EnergyVAD",
+    "LLMAggregator",
+    "Message",
+    "MissingExtra",
+    "Phrases",
+    "Pipeline",
+    "Processor",
+    "Runtime",
+    "STTProcessor",
+    "SileroVAD",
+    "Stream",
+    "TTSProcessor",
+    "Turn",
+    "TurnTaking",
+    "TwilioTransport",
+    "VoiceloopError",
+    "handles",
+    "transforms",
+    "watch",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'voiceloop' has no attribute {name!r}")
+    value = getattr(import_module(f"voiceloop.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,359 @@
+"""One phone call: what it is, and what one can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from voiceloop.answer import Answer
+from voiceloop.conversation import Conversation, Message
+from voiceloop.eventlog import EventLog
+from voiceloop.faults import describe
+from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, UserTurn
+from voiceloop.latency import latency_of
+from voiceloop.processor import NotRunning
+from voiceloop.registry import Timer, Work
+from voiceloop.report import CallReport, FaultRecord, Turn
+from voiceloop.runtime import Runtime
+
+if TYPE_CHECKING:
+    from voiceloop.engine import Engine
+    from voiceloop.processor import Processor
+
+__all__ = ["Call"]
+
+log = logging.getLogger("voiceloop.call")
+turn_log = logging.getLogger("voiceloop.turns")
+
+T = TypeVar("T")
+MAX_FAULTS = 100
+"""Faults kept in the report; more are counted only."""
+
+
+class Call:
+    """One phone call. Handed to ``bot(call)``; lives until `Pipeline.run` returns.
+
+    Args:
+        transport: the processor that hears the caller and speaks to them; the head of the pipeline.
+        id: the carrier's id of the call.
+        caller: the caller's number, if known.
+        number: the number that was called, if known.
+        direction: ``inbound`` or ``outbound``.
+        params: what the carrier's webhook attached to the call.
+        runtime: what calls share; a new one when not given.
+    """
+
+    def __init__(
+        self,
+        transport: Processor,
+        *,
+        id: str = "",
+        caller: str = "",
+        number: str = "",
+        direction: str = "inbound",
+        params: dict[str, str] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self.transport = transport
+        self.id = id
+        self.caller = caller
+        self.number = number
+        self.direction = direction
+        self.params = dict(params or {})
+        self.runtime = runtime or Runtime()
+        self.conversation = Conversation()
+        self.turns: list[Turn] = []
+        self.usage: Counter[str] = Counter()
+        self.faults: list[FaultRecord] = []
+        self.now = 0.0
+        """The time of the current wake-up, seconds on the loop's clock. Decisions read this, never the clock."""
+        self.voice: object = None
+        """The voice provider of the pipeline; canned speech is kept per voice."""
+        self.ahead: list[str] = []
+        """Texts that the voice renders before the call begins: the greeting. Filled in `Processor.start`."""
+        self.log: EventLog | None = EventLog() if self.runtime.log_events else None
+        self.ending: str | None = None
+        """The reason, once it is clear that the call ends."""
+        self._engine: Engine | None = None
+        self._started = 0.0
+        self._ended: asyncio.Future[str] | None = None
+        self._fault_counts: Counter[str] = Counter()
+        self._apologies: dict[Answer, None] = {}
+        self._messages: dict[Answer, Message | None] = {}
+        self._on_turn: list[Callable[[Turn], object]] = []
+        self._on_end: list[Callable[[CallReport], object]] = []
+
+    # --- what happens --------------------------------------------------------------------------------------
+
+    def wake(self, kind: str, detail: object = "") -> None:
+        """The gate of the call: every wake-up passes here, is stamped, and can be logged."""
+        loop = self._engine.loop if self._engine is not None else asyncio.get_running_loop()
+        self.now = loop.time()
+        if self.log is not None:
+            self.log.add(self.now, kind, detail)
+
+    def on_turn(self, callback: Callable[[Turn], object]) -> Callable[[Turn], object]:
+        """Call this with every finished `Turn`. Usable as a decorator."""
+        self._on_turn.append(_plain(callback))
+        return callback
+
+    def on_end(self, callback: Callable[[CallReport], object]) -> Callable[[CallReport], object]:
+        """Call this with the `CallReport` when the call is over. Usable as a decorator."""
+        self._on_end.append(_plain(callback))
+        return callback
+
+    # --- what one can do -----------------------------------------------------------------------------------
+
+    def say(self, text: str, *, interruptible: bool = True) -> Answer:
+        """Say something, after what is being said now. Speech that was rendered ahead is played at once."""
+        audio = self.runtime.canned(self.voice, text) if self.voice is not None else None
+        if audio is not None:
+            return self.play(audio, text=text, interruptible=interruptible)
+        engine = self._running("say")
+        answer = self._begin(engine, interruptible)
+        answer.text = text
+        answer.stamp("text", self.now)
+        engine.dispatch(Text(answer, text), engine.head)
+        engine.finish(answer, -1)
+        return answer
+
+    def play(self, audio: bytes, *, text: str = "", interruptible: bool = True) -> Answer:
+        """Play audio (mu-law, 8000 Hz), after what is being said now. `text` is what it says, for the record."""
+        engine = self._running("play")
+        answer = self._begin(engine, interruptible)
+        answer.text = text
+        for milestone in ("text", "audio"):
+            answer.stamp(milestone, self.now)
+        engine.dispatch(Audio(answer, audio, silent=not text), engine.head)
+        engine.finish(answer, -1)
+        return answer
+
+    def open_answer(self, *, interruptible: bool = True) -> Answer:
+        """Begin an answer whose content somebody pushes by hand, until `Processor.finish_answer`."""
+        return self._begin(self._running("open_answer"), interruptible)
+
+    def _begin(self, engine: Engine, interruptible: bool) -> Answer:
+        return engine.begin(-1, None, False, interruptible, own=False)
+
+    def live_answers(self) -> list[Answer]:
+        """Answers that have begun and not ended, oldest first."""
+        return list(self._running("live_answers").answers)
+
+    def interrupt(self, answer: Answer | None = None) -> None:
+        """Cut an answer off, or every live one that may be interrupted. Its content is dropped from this moment."""
+        engine = self._running("interrupt")
+        cut = [answer] if answer is not None else [each for each in engine.answers if each.interruptible]
+
+        def end() -> None:  # in one go: all are dead before anyone hears of it, or the next one would begin
+            for each in cut:
+                engine.end(each, "interrupted")
+
+        engine.within(end)
+
+    def discard(self, answer: Answer) -> None:
+        """Drop an answer of which nothing was heard."""
+        self._running("discard").end(answer, "discarded")
+
+    def commit(self, answer: Answer) -> None:
+        """Let a speculative answer be heard."""
+        self._running("commit").commit(answer)
+
+    def pause(self, answer: Answer) -> None:
+        """Hold the voice of this answer; what was sent and not heard is kept."""
+        self.broadcast(Pause(answer))
+
+    def resume(self, answer: Answer) -> None:
+        """Let a paused answer go on, from the first word that was not heard."""
+        self.broadcast(Resume(answer))
+
+    def remember(self, answer: Answer, heard: str, unheard: str = "", interrupted: bool = False) -> None:
+        """Keep the conversation's record of an answer up to date: what was heard of it, and what was not.
+
+        It enters the conversation when the first of it was heard.
+        """
+        heard, unheard = heard.strip(), unheard.strip()
+        message = self._messages.get(answer)
+        if message is None:
+            if not heard:
+                self._messages[answer] = None  # there is a voice, and nothing of it was heard
+                return
+            message = self._messages[answer] = self.conversation.add("assistant", heard)
+        message.text, message.unheard, message.interrupted = heard, unheard, interrupted
+
+    def hang_up(self, reason: str = "completed") -> None:
+        """End the call when the last words have been heard (at most `Limits.hang_up` later)."""
+        if self.ending is not None:
+            return
+        engine = self._running("hang_up")
+        self.ending = reason
+        self.timer(engine.loop.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
+        self._end_if_quiet()
+
+    def end(self, reason: str = "completed") -> None:
+        """End the call now. The first reason counts."""
+        self.ending = self.ending or reason
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(self.ending)
+
+    def broadcast(self, frame: Frame) -> None:
+        """Send a signal to every processor of the call."""
+        engine = self._running("broadcast")
+        engine.dispatch(frame, engine.head)
+
+    def work(self, coroutine: Coroutine[Any, Any, T], name: str = "work") -> asyncio.Future[T]:
+        """Run something for the caller (a booking, a CRM write) that no interruption cancels. It ends with the call.
+
+        An interruption that cancels the handler which awaits the returned future ends the waiting, not the work.
+        """
+        if self._engine is None:
+            coroutine.close()
+        work = self._running("work").spawn(coroutine, name, kept=True, on_done=self._work_done)
+        assert work.task is not None
+        result: asyncio.Future[T] = asyncio.shield(work.task)
+        result.add_done_callback(_seen)
+        return result
+
+    def timer(self, when: float, callback: Callable[[], None], name: str = "timer") -> Timer:
+        """Call back at a time on the loop's clock, unless the call has ended by then."""
+        engine = self._running("timer")
+        if engine.closed:
+            raise NotRunning(f"The timer {name!r} cannot be set any more: the call has ended.")
+        return engine.registry.timer(when, partial(self._guarded, callback, f"timer.{name}"), name)
+
+    def _guarded(self, callback: Callable[[], None], kind: str) -> None:
+        try:
+            callback()
+        except (Exception, asyncio.CancelledError) as error:
+            self.fault(kind, *describe(error))
+
+    # --- faults --------------------------------------------------------------------------------------------
+
+    def fault(self, kind: str, message: str, detail: str = "", answer: Answer | None = None) -> None:
+        """Report a failure: it is recorded, broadcast, and counted; too many end the call."""
+        self.note_fault(kind, message, detail)
+        self._fault_counts[kind] += 1
+        engine = self._engine
+        if engine is None or engine.closed or self._fault_counts.total() > self.runtime.faults.in_all:
+            return  # so many have ended the call already: no handler of faults can feed itself for ever
+        engine.dispatch(Fault(kind, message, detail, answer, self.now), engine.head)
+        if self.runtime.faults.ends_call(self._fault_counts[kind], self._fault_counts.total()):
+            self.fail()
+
+    def note_fault(self, kind: str, message: str, detail: str = "") -> None:
+        """Record a failure that harms nobody: it is not broadcast, and does not count against the call."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(FaultRecord(kind, message, detail, self.now - self._started))
+        log.warning("call %s: %s: %s", self.id, kind, message)
+        if detail:
+            log.debug("%s", detail)
+
+    def give_up_answers(self, kind: str, message: str) -> None:
+        """Fail every live answer to the caller: the caller hears an apology instead."""
+        engine = self._running("give_up_answers")
+        late = [answer for answer in engine.answers if answer.turn is not None]
+        self.fault(kind, message, answer=late[0] if late else None)
+        for answer in late:
+            engine.end(answer, "failed")
+        if not late and self.ending is None:
+            self._speak_or_end(self.runtime.phrases.apology)
+
+    def fail(self) -> None:
+        """Give the call up, with a spoken goodbye if it can still be spoken."""
+        if self.ending is None:
+            self._speak_or_end(self.runtime.phrases.failed)
+            self.hang_up("failed")
+
+    def _speak_or_end(self, text: str) -> None:
+        canned = self.voice is not None and self.runtime.canned(self.voice, text) is not None
+        if canned or self._fault_counts.total() < self.runtime.faults.in_all:
+            apology = self.say(text)
+            if apology.outcome is None:
+                self._apologies[apology] = None
+
+    # --- the engine's side ---------------------------------------------------------------------------------
+
+    def _running(self, what: str) -> Engine:
+        if self._engine is None:
+            raise NotRunning(f"call.{what} needs a running call: it has not begun, or has ended.")
+        return self._engine
+
+    def _work_done(self, work: Work) -> None:
+        if self._engine is not None:
+            self._engine.work_ended(work, None)
+
+    def _answer_closed(self, answer: Answer) -> None:
+        """An answer is over and nothing of it is left to be heard."""
+        if answer.outcome == "complete" and answer not in self._messages:
+            self.remember(answer, answer.text)  # a pipeline without a voice: written is heard
+        if answer.turn is not None and not answer.provisional:
+            self._close_turn(answer, answer.turn)
+        apology = self._apologies.pop(answer, answer) is None
+        if answer.outcome == "failed" and self._engine is not None and not self._engine.closed:
+            if apology:
+                self.end("failed")
+            elif self.ending is None:
+                self._speak_or_end(self.runtime.phrases.apology)
+        self._end_if_quiet()
+
+    def _close_turn(self, answer: Answer, said: UserTurn) -> None:
+        if answer.outcome == "interrupted" and answer not in self._messages and self.ending is None:
+            return  # the caller went on speaking: what they said is part of the next turn
+        times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
+        message = self._messages.pop(answer, None)
+        turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times))
+        if message is not None:
+            turn.heard, turn.unheard, turn.interrupted = message.text, message.unheard, message.interrupted
+        else:
+            turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
+        self.turns.append(turn)
+        turn_log.info("%s", turn.line())
+        self._run_hooks(self._on_turn, turn, "on_turn")
+
+    def _run_hooks(self, hooks: list[Callable[[Any], object]], argument: object, name: str) -> None:
+        for hook in hooks:
+            try:
+                hook(argument)
+            except Exception as error:
+                self.note_fault(name, f"{type(error).__name__}: {error}")
+
+    def _end_if_quiet(self) -> None:
+        if self.ending is not None and self._engine is not None and not self._engine.unheard:
+            self.end(self.ending)
+
+    def _report(self, abandoned: list[str]) -> CallReport:
+        report = CallReport(
+            call_id=self.id,
+            reason=self.ending or "completed",
+            duration=self.now - self._started,
+            conversation=self.conversation,
+            turns=self.turns,
+            usage=dict(self.usage),
+            faults=self.faults,
+            abandoned=abandoned,
+        )
+        self._run_hooks(self._on_end, report, "on_end")
+        return report
+
+    def _cut(self) -> None:
+        """Let go of everything that may lead back here."""
+        self._engine = None
+        self._apologies.clear()
+        self._messages.clear()
+        self._on_turn.clear()
+        self._on_end.clear()
+
+
+def _plain(callback: Callable[[T], object]) -> Callable[[T], object]:
+    if inspect.iscoroutinefunction(callback):
+        raise TypeError(f"expected a plain function, got async def {callback.__qualname__}; use call.work() in it")
+    return callback
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # reported as a fault of the call, so nobody has to fetch it

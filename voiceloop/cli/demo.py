@@ -1,0 +1,177 @@
+"""``voiceloop demo``: a whole phone call over a real socket, in one process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from aiohttp import web
+
+from voiceloop.audio.wav import WavError, read_wav
+from voiceloop.call import Call
+from voiceloop.cli.load import example, load_bot
+from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
+from voiceloop.cli.table import turn_table
+from voiceloop.errors import VoiceloopError
+from voiceloop.report import CallReport, Turn
+from voiceloop.runtime import Runtime
+from voiceloop.sim.caller import Caller, CallEnded, GaveUp
+from voiceloop.sim.carrier import Carrier, CarrierOptions
+from voiceloop.twilio.media import media_app
+
+__all__ = ["demo"]
+
+END_LIMIT = 20.0
+"""Seconds the agent's side may take to end after the caller has hung up."""
+
+
+async def demo(options: argparse.Namespace) -> int:
+    """Make the call; returns the exit status."""
+    recording = Path(options.recording)
+    _check_writable(recording)
+    recordings = [Path(file) for file in options.caller or ()]
+    for file in recordings:
+        read_wav(file)  # a file that is no recording must not be found out in the middle of the call
+    module = load_bot(options.bot or example("coffee_bot.py"))
+    show = _Show(quiet=options.json)
+    show.note("Loading the models. The first time they are fetched, about 150 MB.")
+    runtime = Runtime()
+    async with runtime:
+        for provider in _providers(module):
+            await runtime.warm(provider)
+        script: Script = PlayScript(recordings) if recordings else OrderScript(options.seed)
+        outcome = await _call(module, runtime, script, options.seed, show)
+    outcome.carrier.save_recording(recording)
+    _tell(outcome, recording, options.json, show)
+    return 1 if outcome.failure else 0
+
+
+def _providers(module: ModuleType) -> list[Any]:
+    """The providers a bot file builds once per process: whatever can be warmed and closed."""
+    return [
+        value
+        for value in vars(module).values()
+        if not isinstance(value, type) and callable(getattr(value, "warm", None)) and hasattr(value, "aclose")
+    ]
+
+
+def _check_writable(path: Path) -> None:
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise WavError(f"expected a file for the recording, but {path} is a folder")
+    if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise WavError(f"the recording cannot be written to {path}: name a place that exists and may be written")
+
+
+class _Show:
+    """What a person sees while the call runs."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def note(self, text: str) -> None:
+        """Something about the demo itself."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def line(self, text: str = "") -> None:
+        """A line of the conversation."""
+        if not self.quiet:
+            print(text, flush=True)
+
+    def turn(self, turn: Turn) -> None:
+        """A turn that is over."""
+        self.line(f"  caller: {turn.caller}")
+        cut = f"  [cut: {turn.unheard}]" if turn.unheard else ""
+        self.line(f"  agent:  {turn.heard}{cut}")
+
+
+class _Outcome:
+    """A call that was made."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
+        self.report: CallReport | None = None
+        self.failure: str | None = None
+
+
+async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int, show: _Show) -> _Outcome:
+    ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+
+    def taken(call: Call) -> None:
+        call.on_turn(show.turn)
+        call.on_end(finished)
+
+    def finished(report: CallReport) -> None:
+        if not ended.done():
+            ended.set_result(report)
+
+    async with _serving(media_app(module.bot, runtime, on_call=taken)) as url:
+        carrier = Carrier(url, options=CarrierOptions(seed=seed))
+        outcome = _Outcome(carrier)
+        async with carrier:
+            show.line("The phone rings.")
+            caller = Caller(carrier, await script.voice(module, runtime))
+            try:
+                await script.play(caller)
+            except (Failed, GaveUp, CallEnded) as error:
+                outcome.failure = str(error)
+        try:
+            async with asyncio.timeout(END_LIMIT):
+                outcome.report = await ended
+        except TimeoutError:
+            outcome.failure = outcome.failure or f"the agent's side had not ended {END_LIMIT:g} s after the hang-up"
+    if outcome.report is not None and outcome.failure is None:
+        outcome.failure = script.judge(outcome.report)
+    return outcome
+
+
+@asynccontextmanager
+async def _serving(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"ws://{host}:{port}/media"
+    finally:
+        await runner.cleanup()
+
+
+def _tell(outcome: _Outcome, recording: Path, as_json: bool, show: _Show) -> None:
+    report = outcome.report
+    if report is None:
+        raise VoiceloopError(outcome.failure or "the call left no report")
+    holes = [round(seconds * 1000, 1) for _, seconds in outcome.carrier.truth.holes()]
+    if as_json:
+        result = {
+            "reason": f"failed: {outcome.failure}" if outcome.failure else report.reason,
+            "turns": [turn.as_dict() for turn in report.turns],
+            "holes_ms": holes,
+            "faults": [f"{fault.kind}: {fault.message}" for fault in report.faults],
+            "recording": str(recording),
+        }
+        print(json.dumps(result, indent=2))
+        if outcome.failure:
+            print(f"voiceloop: {outcome.failure}", file=sys.stderr)
+        return
+    show.line(f"The call ended: {report.reason}, after {report.duration:.1f} s.")
+    show.line()
+    show.line(turn_table(report.turns))
+    show.line()
+    for fault in report.faults:
+        show.line(f"fault: {fault.kind}: {fault.message}")
+    if holes:
+        show.line(f"holes in the agent's speech: {', '.join(f'{ms:g} ms' for ms in holes)}")
+    show.line(f"Recording, caller left and agent right: {recording}")
+    if outcome.failure:
+        show.line()
+        print(f"voiceloop: the conversation failed: {outcome.failure}", file=sys.stderr)

@@ -1,0 +1,55 @@
+"""The command ``voiceloop``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+from voiceloop import __version__
+from voiceloop.errors import VoiceloopError
+
+__all__ = ["main"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="voiceloop", description="Phone agents in Python.")
+    top.add_argument("--version", action="version", version=f"voiceloop {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="make a whole phone call on embedded models: no key, no account, no phone",
+        description="A coffee bar's agent answers a call over a real socket. You see the conversation, then what each "
+        "wait was made of, and get a stereo recording: the caller left, the agent right.",
+    )
+    demo.add_argument("bot", nargs="?", help="a bot file with bot(call) -> Pipeline (default: the coffee bar)")
+    demo.add_argument("--caller", nargs="+", metavar="FILE", help="recordings (WAV) that the caller plays, in order")
+    demo.add_argument("--seed", type=int, default=0, help="of what the caller orders (default: 0)")
+    demo.add_argument("--recording", default="voiceloop-demo.wav", metavar="FILE", help="where to write the recording")
+    demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    demo.add_argument("--verbose", action="store_true", help="log what happens inside")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        from voiceloop.cli.demo import demo
+
+        return asyncio.run(demo(options))
+    except KeyboardInterrupt:
+        return 130
+    except (VoiceloopError, OSError) as error:
+        print(f"voiceloop: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,402 @@
+"""The engine of one call: delivers frames, runs handlers, begins and ends answers.
+
+Dispatch runs to completion: a frame pushed inside a handler waits until that handler has returned and is delivered
+before control goes back to the event loop. So no handler is ever re-entered, and no depth of pushes can recurse.
+What came of a frame is delivered before the frame behind it, so that content stays in order however often it is
+replaced on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from voiceloop.answer import Answer, AnswerState, Outcome
+from voiceloop.faults import describe
+from voiceloop.frames import (
+    AnswerBegan,
+    AnswerEnd,
+    AnswerEnded,
+    Broadcast,
+    Commit,
+    Content,
+    Fault,
+    Frame,
+    Interruption,
+    Signal,
+    UserTurn,
+)
+from voiceloop.gate import Gate
+from voiceloop.handlers import Kind
+from voiceloop.ports import BoundStop, Opening, Plan, Port
+from voiceloop.processor import NotRunning
+from voiceloop.registry import Registry, Work
+from voiceloop.routes import table
+
+if TYPE_CHECKING:
+    from voiceloop.call import Call
+    from voiceloop.processor import Processor
+
+__all__ = ["Engine"]
+
+SETTLE_LIMIT = 200_000
+"""Frames delivered in one go before a loop of processors that push at each other is cut."""
+
+class Engine:
+    """Routes frames between the processors of one call."""
+
+    def __init__(self, call: Call, processors: tuple[Processor, ...]) -> None:
+        self.call = call
+        self.loop = asyncio.get_running_loop()
+        self.registry = Registry(self.loop, call.wake)
+        self.processors = processors
+        self.answers: dict[Answer, None] = {}
+        """Live answers, oldest first."""
+        self.unheard: dict[Answer, None] = {}
+        """Answers that live, or have ended and are still being heard."""
+        self.closed = False
+        self._table = table(tuple(type(processor) for processor in processors))
+        self._gates = [Gate(self, index) if closes else None for index, closes in enumerate(self._table.gates)]
+        self._queue: deque[tuple[Frame, Port]] = deque()
+        self._pushed: list[tuple[Frame, Port]] = []
+        self._fresh: list[tuple[Answer, int]] = []
+        """Answers begun by plain handlers since the frame that is being delivered, and by whom."""
+        self._busy = False
+        self._answer_count = 0
+        self._ports: list[tuple[Port, Port]] = []
+        self.head = Port(self, -1, False)
+        for index, processor in enumerate(processors):
+            down, up = Port(self, index, False), Port(self, index, True)
+            self._ports.append((down, up))
+            processor._engine, processor._index, processor._down, processor._up = self, index, down, up
+
+    # --- delivering ----------------------------------------------------------------------------------------
+
+    def dispatch(self, frame: Frame, port: Port) -> None:
+        """Deliver a frame, or queue it behind the one that is being delivered."""
+        if self._busy:
+            self._pushed.append((frame, port))
+        else:
+            self._queue.append((frame, port))
+            self._drain()
+
+    def within(self, action: Callable[[], None]) -> None:
+        """Run an action of the engine as if a handler did: what it pushes is delivered when it has returned."""
+        if self._busy:
+            action()
+        else:
+            self._drain(action)
+
+    def _drain(self, action: Callable[[], None] | None = None) -> None:
+        queue, pushed, fresh = self._queue, self._pushed, self._fresh
+        failure: Exception | None = None
+        self._busy = True
+        self.call.now = self.loop.time()
+        budget = SETTLE_LIMIT
+        try:
+            if action is not None:
+                try:
+                    action()
+                except Exception as error:  # the caller's, once what was pushed has been delivered
+                    failure = error
+                queue.extend(pushed)
+                pushed.clear()
+            if self.closed:
+                queue.clear()
+            while queue:
+                frame, port = queue.popleft()
+                plan = port[frame.__class__]
+                if plan.content:
+                    self._content(frame, plan)  # type: ignore[arg-type]
+                else:
+                    for handler, kind, index in plan.steps:
+                        if kind:
+                            replaced = self._special(frame, handler, kind, index)
+                            if replaced.__class__ is not frame.__class__:  # other handlers want it from here on
+                                pushed.insert(0, (replaced, self._ports[index][port.up]))
+                                break
+                            frame = replaced
+                        else:
+                            try:
+                                handler(frame)
+                            except (Exception, CancelledError) as error:
+                                self._failed(error, index, handler.__name__, frame)
+                if pushed:
+                    pushed.reverse()
+                    queue.extendleft(pushed)
+                    pushed.clear()
+                if fresh:
+                    fresh.clear()
+                budget -= 1
+                if not budget:
+                    budget = SETTLE_LIMIT
+                    self._unsettled()
+            if failure is not None:
+                raise failure
+        finally:
+            failure = None  # its traceback holds this frame
+            fresh.clear()
+            self._busy = False
+
+    def _special(self, frame: Frame, handler: Callable[[Any], Any], kind: int, index: int) -> Frame:
+        """A signal's handler that is not a plain one; returns the frame that goes on."""
+        try:
+            if kind == Kind.ASYNC:
+                name = f"{self.processors[index].name}.{handler.__name__}"
+                on_done = self._fault_handler_done if isinstance(frame, Fault) else self._handler_done
+                self.spawn(handler(frame), name, origin=index, on_done=on_done)
+                return frame
+            replaced = handler(frame)
+            if not isinstance(replaced, Signal):
+                raise TypeError(f"@transforms must return a signal, got {type(replaced).__name__}")
+            if type(replaced) is not type(frame) and (isinstance(frame, Broadcast) or isinstance(replaced, Broadcast)):
+                raise TypeError(
+                    f"@transforms cannot turn {type(frame).__name__} into {type(replaced).__name__}: "
+                    f"one of them is a broadcast, which reaches every processor"
+                )
+            return replaced
+        except (Exception, CancelledError) as error:
+            self._failed(error, index, handler.__name__, frame)
+            return frame
+
+    def _content(self, frame: Content, plan: Plan) -> None:
+        answer = frame.answer
+        for stop in plan.stops:
+            if answer.outcome is not None:  # dead, or over: nothing of it may come any more
+                return
+            if stop.gate is not None:
+                stop.gate.offer(frame, stop)
+                return
+            if stop.watchers:
+                self.look(frame, stop)
+            if stop.handler is not None:
+                self.run(frame, stop)
+                return
+        if frame.__class__ is AnswerEnd:
+            answer.delivered = True
+            self._settle(answer)
+
+    def look(self, frame: Content, stop: BoundStop) -> None:
+        """Run the watchers of a stop."""
+        for watcher in stop.watchers:
+            try:
+                watcher(frame)
+            except (Exception, CancelledError) as error:
+                self._failed(error, stop.index, watcher.__name__, frame)
+
+    def run(self, frame: Content, stop: BoundStop) -> None:
+        """Run the plain content handler of a stop."""
+        handler = stop.handler
+        assert handler is not None
+        if frame.answer.outcome is not None:
+            return
+        try:
+            handler(frame)
+        except (Exception, CancelledError) as error:
+            self._failed(error, stop.index, handler.__name__, frame)
+
+    def pass_on(self, frame: Content, index: int) -> None:
+        """Send content on from behind the gate of a processor."""
+        self.dispatch(frame, self._ports[index][0])
+
+    def _plan(self, frame_type: type[Frame], origin: int, up: bool) -> Plan:
+        if frame_type is Opening:
+            return Plan(False, ((_open, 0, -1),), ())
+        stops = self._table.route(frame_type, origin, up)
+        if issubclass(frame_type, Content):
+            bound = tuple(BoundStop(s, self.processors[s.place], self._gates[s.place]) for s in stops)
+            return Plan(True, (), bound)
+        steps = tuple((getattr(self.processors[s.place], s.handler), int(s.kind), s.place) for s in stops if s.handler)
+        return Plan(False, steps, ())
+
+    def _unsettled(self) -> None:
+        """So many frames were delivered in one go: drop what is still coming."""
+        if not self._queue:
+            return
+        names = ", ".join(sorted({type(frame).__name__ for frame, _ in self._queue}))
+        self._queue.clear()
+        self.call.fault(
+            "dispatch.unsettled",
+            f"{SETTLE_LIMIT} frames were pushed in one go and more were coming ({names}): two handlers push at each "
+            f"other without end. They were dropped; break the circle.",
+        )
+        self._queue.extend(self._pushed)
+        self._pushed.clear()
+
+    # --- tasks ---------------------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        coroutine: Any,
+        name: str,
+        *,
+        answer: Answer | None = None,
+        origin: int = -1,
+        kept: bool = False,
+        on_done: Callable[[Work], None] | None = None,
+    ) -> Work:
+        """Run a coroutine as a task of this call. No interruption cancels it when it is `kept`."""
+        if self.closed:
+            coroutine.close()
+            raise NotRunning(f"{name} cannot begin any more: the call has ended.")
+        return self.registry.spawn(coroutine, name, answer=answer, origin=origin, kept=kept, on_done=on_done)
+
+    def _handler_done(self, work: Work) -> None:
+        self.work_ended(work, None)
+
+    def _fault_handler_done(self, work: Work) -> None:
+        """A handler of faults that fails must not feed itself."""
+        if work.failure is not None:
+            self.call.note_fault(work.name, *describe(work.failure))
+            work.failure = None
+        self.work_ended(work, None)
+
+    def work_ended(self, work: Work, answer: Answer | None) -> None:
+        """The end of a handler's task: report its failure, finish or fail the answers it began."""
+        begun, work.begun = work.begun, {}
+        failure = work.failure
+        if failure is None and work.cancelled and not (work.asked or work.kept):
+            failure = CancelledError("cancelled from within: something it awaited was cancelled")
+        if failure is not None and not self.closed:
+            concerned = answer or next(iter(begun), None)
+            self.call.fault(work.name, *describe(failure), answer=concerned)
+            for each in [answer, *begun]:
+                if each is not None:
+                    self.end(each, "failed")
+            return
+        for each, origin in begun.items():
+            each._work.pop(work, None)
+            if work.cancelled:
+                self.end(each, "discarded")
+            else:
+                self.finish(each, origin)
+
+    def _failed(self, error: BaseException, index: int, handler: str, frame: Frame) -> None:
+        """A plain handler raised: report it, and fail the answers it had begun and not finished."""
+        kind = f"{self.processors[index].name}.{handler}"
+        message, detail = describe(error)
+        begun = [answer for answer, origin in self._fresh if origin == index and not answer.finished]
+        if isinstance(frame, Fault):  # a handler of faults that fails must not feed itself
+            self.call.note_fault(kind, message, detail)
+        else:
+            answer = frame.answer if isinstance(frame, Content) else next(iter(begun), None)
+            self.call.fault(kind, message, detail, answer=answer)
+        for answer in begun:
+            self.end(answer, "failed")
+
+    # --- answers -------------------------------------------------------------------------------------------
+
+    def begin(
+        self, origin: int, turn: UserTurn | None, speculative: bool, interruptible: bool, *, own: bool = True
+    ) -> Answer:
+        """Make an answer. It is the running handler's to finish, unless not its `own`."""
+        self._answer_count += 1
+        answer = Answer(self._answer_count, speculative=speculative, interruptible=interruptible, turn=turn)
+        answer.stamp("begun", self.call.now)
+        self.answers[answer] = self.unheard[answer] = None
+        if own and self._busy:
+            self._fresh.append((answer, origin))
+        elif own and (work := self.registry.current()) is not None:
+            work.begun[answer] = origin
+            if not work.kept:
+                answer._work[work] = None
+        self.dispatch(AnswerBegan(answer), self.head)
+        return answer
+
+    def finish(self, answer: Answer, origin: int) -> None:
+        """No more content of this answer comes from the processor at `origin`."""
+        if answer.finished or answer.outcome is not None:
+            return
+        answer.finished = True
+        self.dispatch(AnswerEnd(answer), self.head if origin < 0 else self._ports[origin][0])
+
+    def end(self, answer: Answer, outcome: Outcome) -> bool:
+        """End an answer, once: mark it, cancel what works for it, then tell everybody."""
+        if not answer._close(outcome):
+            return False
+        self.within(partial(self._bury, answer, outcome))
+        self._close_heard(answer)
+        return True
+
+    def _close_heard(self, answer: Answer) -> None:
+        if answer.outcome is not None and answer._holds <= 0 and answer in self.unheard:
+            del self.unheard[answer]
+            self.call._answer_closed(answer)
+
+    def _bury(self, answer: Answer, outcome: Outcome) -> None:
+        self.answers.pop(answer, None)
+        if answer.dead:
+            for work in list(answer._work):
+                work.cancel()
+        answer._work.clear()
+        waiting = [gate for gate in self._gates if gate is not None and gate.drop(answer)]
+        if outcome == "interrupted":
+            self.dispatch(Interruption(answer), self.head)
+        self.dispatch(AnswerEnded(answer), self.head)
+        for gate in waiting:
+            self.open(gate)
+
+    def open(self, gate: Gate) -> None:
+        """Let content go on from a gate, as soon as no handler runs."""
+        self.dispatch(Opening(gate), self.head)
+
+    def commit(self, answer: Answer) -> None:
+        """Let a speculative answer be heard."""
+        if answer.state is AnswerState.SPECULATIVE:
+            answer.state = AnswerState.COMMITTED
+            self.dispatch(Commit(answer), self.head)
+
+    def hold(self, answer: Answer) -> None:
+        """Keep an answer from completing until `release`: something of it is still to be heard."""
+        answer._holds += 1
+
+    def release(self, answer: Answer) -> None:
+        """Take a `hold` back."""
+        answer._holds = max(0, answer._holds - 1)
+        self._settle(answer)
+        self._close_heard(answer)
+
+    def _settle(self, answer: Answer) -> None:
+        if answer.delivered and answer._holds <= 0:
+            self.end(answer, "complete")
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    async def close(self, limit: float) -> list[str]:
+        """Cancel all tasks and timers; return the names of those that did not end in time."""
+        self.closed = True
+        return await self.registry.close(limit)
+
+    def end_all(self) -> None:
+        """The call is over: end and settle every answer of which anything is left."""
+        for answer in list(self.unheard):
+            self.end(answer, "discarded")
+            answer._holds = 0
+            self._close_heard(answer)
+
+    def cut(self) -> None:
+        """Unlink everything, so that nothing of the call survives it."""
+        self._queue.clear()
+        self._pushed.clear()
+        self.answers.clear()
+        self.unheard.clear()
+        self.head.cut()
+        for down, up in self._ports:
+            down.cut()
+            up.cut()
+        self._ports.clear()
+        for gate in self._gates:
+            if gate is not None:
+                gate.cut()
+        self._gates.clear()
+        for processor in self.processors:
+            processor._engine = processor._down = processor._up = None
+        self.processors = ()
+
+
+def _open(opening: Opening) -> None:
+    opening.gate.advance()

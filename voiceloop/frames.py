@@ -1,0 +1,285 @@
+"""Frames: what travels through a pipeline.
+
+Two lanes. A *signal* tells what happened (the caller's audio, a transcript, an interruption): it is never
+queued behind content, never dropped, and the engine forwards it after each handler. *Content* is text or audio
+of one answer of the agent: it stays in order, is consumed by the processor that handles it, and is dropped the
+moment its answer is dead.
+
+All times named ``at`` are seconds on the clock of the event loop (`loop.time`). Frames compare by identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voiceloop.answer import Answer
+
+__all__ = [
+    "AnswerBegan",
+    "AnswerEnd",
+    "AnswerEnded",
+    "Audio",
+    "Broadcast",
+    "CallEnd",
+    "CallStart",
+    "CallerAudio",
+    "Commit",
+    "Content",
+    "Digit",
+    "Fault",
+    "Frame",
+    "Interruption",
+    "MarkEcho",
+    "Pause",
+    "PlayoutFinished",
+    "PlayoutStarted",
+    "Resume",
+    "Signal",
+    "SpeechPaused",
+    "SpeechStarted",
+    "Text",
+    "Transcript",
+    "UserTurn",
+    "Word",
+]
+
+
+class Frame:
+    """The root of all frames. Subclass `Signal` or `Content`, never this."""
+
+    __slots__ = ()
+
+
+class Signal(Frame):
+    """What happened. Overtakes content, is never dropped, reaches every processor further along."""
+
+    __slots__ = ()
+
+
+class Broadcast(Signal):
+    """A signal that reaches every processor of the call, in list order, from wherever it was pushed."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class Content(Frame):
+    """Text or audio of one answer of the agent, in order. Subclasses add their fields after `answer`."""
+
+    answer: Answer
+    """The answer this is a part of; the frame is dropped wherever it is once that answer is dead."""
+
+
+# --- broadcasts ---------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class CallStart(Broadcast):
+    """All processors have started; media is about to be read."""
+
+
+@dataclass(slots=True, eq=False)
+class CallEnd(Broadcast):
+    """The call is over. Tasks of the call are cancelled right after this was delivered."""
+
+    reason: str
+    """``completed``, ``hung up``, ``caller hung up``, ``disconnected``, ``failed``, ``max length``, …"""
+
+
+@dataclass(slots=True, eq=False)
+class Interruption(Broadcast):
+    """An answer was cut off. It is already dead when this arrives."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class Pause(Broadcast):
+    """Hold the voice of this answer; keep what was sent but not yet heard. Only the streamer acts on it."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class Resume(Broadcast):
+    """Go on from the first word of this answer that was not heard."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class AnswerBegan(Broadcast):
+    """The agent begins to answer, or to say something by itself."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class AnswerEnded(Broadcast):
+    """An answer has ended, exactly once: see `Answer.outcome`."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class Fault(Broadcast):
+    """Something failed. Holds formatted text, never the exception, so that it keeps nothing alive."""
+
+    kind: str
+    """What failed, stable enough to count by: ``<processor>.<handler>``, ``<provider>.stalled``, …"""
+    message: str
+    """One line for a person: what was expected, what came, what to do."""
+    detail: str = ""
+    """The formatted traceback, if there was one."""
+    answer: Answer | None = None
+    """The answer the failed work belonged to, if any."""
+    at: float = 0.0
+    """When, seconds on the loop's clock."""
+
+
+@dataclass(slots=True, eq=False)
+class UserTurn(Broadcast):
+    """The caller has finished a turn: time to answer."""
+
+    text: str
+    started: float
+    """When the caller began to speak, seconds."""
+    ended: float
+    """When the last sample of speech was spoken, seconds."""
+    endpointed: float
+    """When the silence after it was held to be long enough, seconds."""
+    decided: float
+    """When the turn was over: endpointed, and the recogniser had answered for all of it, seconds."""
+    continued: bool = False
+    """True when it takes the place of the turn before, whose answer nobody heard: the caller went on speaking."""
+
+
+@dataclass(slots=True, eq=False)
+class Commit(Broadcast):
+    """A speculative answer may be heard from now on."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class PlayoutStarted(Broadcast):
+    """The first sound of an answer reached the caller."""
+
+    answer: Answer
+    at: float
+    """When, seconds on the loop's clock, as estimated from the echo of a mark."""
+
+
+@dataclass(slots=True, eq=False)
+class PlayoutFinished(Broadcast):
+    """The last sound of an answer reached the caller, or it was cut; what was heard of it is final."""
+
+    answer: Answer
+    at: float
+    """When its sound ended, seconds on the loop's clock."""
+    complete: bool
+    """True when it was played to its end."""
+
+
+# --- signals ------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class CallerAudio(Signal):
+    """A piece of the caller's audio, as it came from the phone."""
+
+    audio: bytes
+    """Mu-law, 8000 Hz, mono: one byte a sample. Usually 160 bytes (20 ms)."""
+    at: float
+    """When its first sample was spoken, seconds on the loop's clock, from the carrier's media timestamp."""
+
+
+@dataclass(slots=True, eq=False)
+class SpeechStarted(Signal):
+    """Voice activity began."""
+
+    at: float
+    """When the first sample of speech was spoken, seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class SpeechPaused(Signal):
+    """A first short silence after speech. The turn may or may not be over; recognition starts now."""
+
+    at: float
+    """When the last sample of speech was spoken, seconds (before the silence)."""
+
+
+@dataclass(slots=True, eq=False)
+class Transcript(Signal):
+    """What a recogniser understood.
+
+    A later transcript of the same segment replaces an earlier one; segments follow each other in an utterance.
+    """
+
+    text: str
+    final: bool = False
+    """True when this segment will not be revised."""
+    segment: int = 0
+    """Number of the segment within its utterance, from 0."""
+    settled: bool = False
+    """True when the recogniser has answered for all audio up to the last flush."""
+
+
+@dataclass(slots=True, eq=False)
+class Digit(Signal):
+    """A key the caller pressed: one of ``0-9*#A-D``."""
+
+    digit: str
+    at: float
+
+
+@dataclass(slots=True, eq=False)
+class MarkEcho(Signal):
+    """The carrier echoes a mark: all audio before it was played, or it was flushed by a clear."""
+
+    name: str
+    sequence: int
+    """The carrier's sequence number of the echo. Echoes with consecutive numbers came in one burst."""
+    at: float
+    """When it arrived, seconds."""
+
+
+# --- content ------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Text(Content):
+    """A piece of an answer's text as the model writes it, with its own spaces."""
+
+    text: str
+
+
+@dataclass(slots=True, frozen=True)
+class Word:
+    """A spoken word and when it is spoken."""
+
+    text: str
+    start: float
+    """Seconds from the first sample of the voice stream it belongs to."""
+    end: float
+    """Seconds from the same origin; not before `start`."""
+
+
+@dataclass(slots=True, eq=False)
+class Audio(Content):
+    """A piece of an answer's voice, ready for the phone."""
+
+    audio: bytes
+    """Mu-law, 8000 Hz, mono."""
+    words: tuple[Word, ...] = ()
+    """Words that became known with this piece. Times count from the first sample of the answer's voice."""
+    silent: bool = False
+    """True for sound that says nothing (a filler, a tone): it is played, and no words are expected of it."""
+
+
+@dataclass(slots=True, eq=False)
+class AnswerEnd(Content):
+    """No more content of this answer follows. Pushed by the engine, forwarded by it past every handler."""

@@ -1,0 +1,102 @@
+"""The model in a pipeline: the caller's turns in, the text of answers out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voiceloop.answer import Answer
+from voiceloop.conversation import Message
+from voiceloop.frames import UserTurn
+from voiceloop.llm.base import LLM, Usage
+from voiceloop.processor import Processor
+from voiceloop.pull import ProviderFailed, Pull
+
+__all__ = ["LLMAggregator", "LLMOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class LLMOptions:
+    """How long to wait for a model, and how often to ask."""
+
+    first_text: float = 8.0
+    """Seconds until the first words of an answer."""
+    stall: float = 5.0
+    """Seconds between two pieces of an answer."""
+    tries: int = 2
+    """Requests per answer; another one is made only while nothing was written."""
+
+
+class LLMAggregator(Processor):
+    """Keeps the caller's turns in the conversation, asks the model, and pushes what it writes as it is written.
+
+    Args:
+        llm: the model.
+        instructions: what the model is told before the conversation: who it is, what it knows, how to speak.
+        options: limits.
+    """
+
+    def __init__(self, llm: LLM, *, instructions: str = "", options: LLMOptions | None = None) -> None:
+        self._named = llm
+        self._llm = llm
+        self.instructions = instructions
+        self.options = options or LLMOptions()
+
+    async def start(self) -> None:
+        """Warm the model, with the instructions that every request of the call begins with."""
+        self._llm = self.call.runtime.provider(self._named)
+        await self.call.runtime.warm(self._llm)
+        await self._llm.prepare(self.instructions)
+
+    async def on_user_turn(self, turn: UserTurn) -> None:
+        """Answer the caller."""
+        if self.call.ending is not None:
+            return
+        self._remember(turn)
+        answer = self.begin_answer(turn=turn)
+        for attempt in range(1, self.options.tries + 1):
+            try:
+                await self._answer(answer)
+                return
+            except ProviderFailed as error:
+                if attempt == self.options.tries or answer.text or answer.dead:
+                    raise
+                self.call.note_fault(f"{type(self._llm).__name__}.failed", f"{error}; asking again", error.detail)
+
+    def messages(self) -> list[Message]:
+        """What the model is given: the instructions, and the conversation as it was heard."""
+        head = [Message("system", self.instructions)] if self.instructions else []
+        return head + [message for message in self.call.conversation if message.text]
+
+    def _remember(self, turn: UserTurn) -> None:
+        conversation = self.call.conversation
+        last = conversation[-1] if len(conversation) else None
+        if turn.continued and last is not None and last.role == "user":
+            last.text = turn.text
+        else:
+            conversation.add("user", turn.text)
+
+    async def _answer(self, answer: Answer) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        kind = type(self._llm).__name__
+        pull: Pull[str | Usage] = Pull(engine, self._llm.respond(self.messages()), "llm", answer)
+        try:
+            while True:
+                item = await pull.next(self.options.stall if answer.text else self.options.first_text)
+                if isinstance(item, Usage):
+                    self._count(item)
+                    continue
+                answer.stamp("text", self.call.now)
+                self.write(answer, item)
+        except StopAsyncIteration:
+            if not answer.text.strip():
+                raise ProviderFailed(f"{kind} ended without writing anything") from None
+        finally:
+            pull.close()
+
+    def _count(self, usage: Usage) -> None:
+        counts = self.call.usage
+        counts["llm.input_tokens"] += usage.input_tokens
+        counts["llm.output_tokens"] += usage.output_tokens
+        counts["llm.cached_tokens"] += usage.cached_tokens

@@ -1,0 +1,232 @@
+"""The end of a pipeline: the voice of answers goes to the caller, and the call learns what was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from voiceloop.answer import Answer, AnswerState
+from voiceloop.errors import VoiceloopError
+from voiceloop.frames import (
+    AnswerEnd,
+    AnswerEnded,
+    Audio,
+    CallEnd,
+    Commit,
+    Interruption,
+    MarkEcho,
+    Pause,
+    PlayoutFinished,
+    PlayoutStarted,
+    Resume,
+    Word,
+)
+from voiceloop.output.events import Finished, Output, PlayoutOptions, SendClear, SendMark, SendMedia, Settled, Started
+from voiceloop.output.heard import HeardLedger
+from voiceloop.output.playout import Playout
+from voiceloop.processor import Processor
+from voiceloop.registry import Timer
+
+__all__ = ["AudioStreamer", "Line"]
+
+QUIET_AFTER = 0.5
+"""Seconds after the last audio given to `AudioStreamer.queue_audio` when its answer is held to be over."""
+
+
+@runtime_checkable
+class Line(Protocol):
+    """What the streamer asks of a transport."""
+
+    def send_media(self, payload: bytes) -> None: ...
+    def send_mark(self, name: str) -> None: ...
+    def send_clear(self) -> None: ...
+
+
+class AudioStreamer(Processor):
+    """Sends audio ahead of real time by a bounded lead, with marks between, and keeps the record of what was heard.
+
+    Args:
+        options: lead, chunk, and how long echoes are waited for.
+    """
+
+    def __init__(self, options: PlayoutOptions | None = None) -> None:
+        self._playout = Playout(options)
+        self._ledger = HeardLedger()
+        self._answers: dict[int, Answer] = {}
+        self._given: dict[int, int] = {}
+        self._timer: Timer | None = None
+        self._wakeup: float | None = None
+        self._line: Line | None = None
+        self._plain: Answer | None = None
+        self._plain_timer: Timer | None = None
+
+    async def start(self) -> None:
+        """Find the line to speak through."""
+        transport = self.call.transport
+        if not isinstance(transport, Line):
+            raise VoiceloopError(
+                f"AudioStreamer speaks through call.transport, which needs send_media, send_mark and send_clear; "
+                f"{type(transport).__name__} has not all of them."
+            )
+        self._line = transport
+
+    # --- content -------------------------------------------------------------------------------------------
+
+    def on_audio(self, audio: Audio) -> None:
+        """Take a piece of an answer's voice."""
+        answer = audio.answer
+        self._take(answer)
+        self._playout.queue(answer.id, audio.audio, audio.words)
+        self._ledger.add_words(answer.id, audio.words)
+        self._run(self._playout.pump(self.call.now))
+
+    def on_answer_end(self, end: AnswerEnd) -> None:
+        """No more of this answer comes."""
+        if end.answer.id in self._answers:
+            self._playout.finish(end.answer.id)
+            self._run(self._playout.pump(self.call.now))
+        elif end.answer.text:
+            self.call.remember(end.answer, "", end.answer.text)
+
+    async def queue_audio(self, audio: bytes, words: Iterable[Word] = ()) -> None:
+        """Play audio (mu-law, 8000 Hz) that no pipeline made, behind what is being said.
+
+        Returns when there is room for more, so that a loop over a voice's audio is slowed to the pace of speech.
+        """
+        answer = self._plain
+        if answer is None or answer.outcome is not None or answer.finished:
+            answer = self._plain = self.call.open_answer()
+        self._engine_content(Audio(answer, audio, tuple(words)))
+        if self._plain_timer is not None:
+            self._plain_timer.cancel()
+        quiet = self.call.now + answer.buffered + QUIET_AFTER
+        self._plain_timer = self.call.timer(quiet, lambda: self.finish_answer(answer), "queue_audio")
+        await answer.room()
+
+    def _engine_content(self, audio: Audio) -> None:
+        engine = self._engine
+        if engine is None:
+            raise self._not_running("queue_audio")
+        engine.within(lambda: self.on_audio(audio))
+
+    def _take(self, answer: Answer) -> None:
+        if answer.id not in self._answers:
+            assert self._engine is not None
+            self._engine.hold(answer)
+            self._answers[answer.id] = answer
+            if answer.state is AnswerState.SPECULATIVE:
+                self._playout.hold(answer.id)
+
+    # --- signals -------------------------------------------------------------------------------------------
+
+    def on_mark_echo(self, echo: MarkEcho) -> None:
+        """The carrier played up to a mark, or flushed it."""
+        self._run(self._playout.echo(echo.name, echo.sequence, echo.at))
+        for answer in self._answers.values():
+            if "played" in answer.milestones:
+                self._update(answer)
+
+    def on_interruption(self, interruption: Interruption) -> None:
+        """Stop the sound of a dead answer."""
+        self._run(self._playout.clear(self.call.now, keys=(interruption.answer.id,)))
+
+    def on_answer_ended(self, ended: AnswerEnded) -> None:
+        """Of a discarded answer nothing is heard; of a failed one, what was queued still is."""
+        answer = ended.answer
+        if answer.id not in self._answers:
+            return
+        if answer.outcome == "discarded":
+            self._run(self._playout.clear(self.call.now, keys=(answer.id,)))
+        elif answer.outcome == "failed":
+            self._playout.finish(answer.id)
+            self._run(self._playout.pump(self.call.now))
+
+    def on_commit(self, commit: Commit) -> None:
+        """A speculative answer may be heard."""
+        self._playout.release(commit.answer.id)
+        self._run(self._playout.pump(self.call.now))
+
+    def on_pause(self, pause: Pause) -> None:
+        """Hold the voice."""
+        self._run(self._playout.clear(self.call.now, keep=True, keys=(pause.answer.id,)))
+
+    def on_resume(self, resume: Resume) -> None:
+        """Let it go on from the first unheard word."""
+        self._run(self._playout.resume(self.call.now, keys=(resume.answer.id,)))
+
+    def on_call_end(self, end: CallEnd) -> None:
+        """Settle every answer with what is known, and send no more."""
+        self._line = None
+        assert self._engine is not None
+        for answer in list(self._answers.values()):
+            self._update(answer, cut=not self._playout.position(answer.id, self.call.now).complete)
+            self._engine.end(answer, "interrupted")
+            self._close(answer)
+
+    # --- carrying out what playout says ---------------------------------------------------------------------
+
+    def _run(self, outputs: list[Output]) -> None:
+        line = self._line
+        if line is None:
+            return
+        for output in outputs:
+            if isinstance(output, SendMedia):
+                line.send_media(output.payload)
+            elif isinstance(output, SendMark):
+                self._stamp_sent(output.name)
+                line.send_mark(output.name)
+            elif isinstance(output, SendClear):
+                line.send_clear()
+            else:
+                self._news(output)
+        for answer in self._answers.values():
+            answer.buffered = self._playout.unplayed(answer.id, self.call.now)
+        self._set_timer()
+
+    def _stamp_sent(self, name: str) -> None:
+        kind, _, rest = name.partition(":")
+        if kind == "s" and (answer := self._answers.get(int(rest.partition(":")[0]))) is not None:
+            answer.stamp("sent", self.call.now)
+
+    def _news(self, news: Started | Finished | Settled) -> None:
+        answer = self._answers.get(news.key)
+        if answer is None:
+            return
+        if isinstance(news, Started):
+            answer.stamp("played", news.at)
+            self._update(answer)
+            self.push_up(PlayoutStarted(answer, news.at))
+        elif isinstance(news, Settled):
+            self._update(answer, cut=not news.complete)
+            self.push_up(PlayoutFinished(answer, news.at, news.complete))
+            self._close(answer)
+
+    def _update(self, answer: Answer, *, cut: bool = False) -> None:
+        key = answer.id
+        given = self._given.get(key, 0)
+        if len(answer.text) > given:
+            self._ledger.add_text(key, answer.text[given:])
+            self._given[key] = len(answer.text)
+        heard = self._ledger.heard(key, self._playout.position(key, self.call.now))
+        self.call.remember(answer, heard.text, heard.unheard, cut)
+
+    def _close(self, answer: Answer) -> None:
+        assert self._engine is not None
+        self._answers.pop(answer.id, None)
+        self._given.pop(answer.id, None)
+        self._ledger.forget(answer.id)
+        answer.buffered = 0.0
+        self._engine.release(answer)
+
+    def _set_timer(self) -> None:
+        wakeup = self._playout.next_wakeup()
+        if wakeup == self._wakeup and (wakeup is None or self._timer is not None):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wakeup = wakeup
+        self._timer = None if wakeup is None else self.call.timer(wakeup, self._pump, "playout")
+
+    def _pump(self) -> None:
+        self._timer = None
+        self._run(self._playout.pump(self.call.now))

@@ -1,0 +1,135 @@
+"""What playout is set to, and what it gives back: messages for the carrier and news for the call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "RATE",
+    "Finished",
+    "Output",
+    "PlayoutOptions",
+    "Position",
+    "SendClear",
+    "SendMark",
+    "SendMedia",
+    "Settled",
+    "Started",
+]
+
+RATE = 8000
+"""Bytes a second on the phone: mu-law, 8000 Hz, mono, one byte a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutOptions:
+    """How far ahead audio is sent and how long echoes are waited for. All in seconds."""
+
+    lead: float = 0.640
+    """How far ahead of real time audio is sent: a process that stands still this long is not heard to."""
+    chunk: float = 0.100
+    """The largest media message, and how much room must be free before more is sent."""
+    gather: float = 0.200
+    """While this much is still to be played, pieces smaller than `chunk` wait for more; below it they leave at once."""
+    mark_every: float = 0.160
+    """Distance of marks where no word is known (yet)."""
+    round_trip: float = 0.120
+    """Guess of the time from sending a mark into an empty buffer to its echo, until one was measured."""
+    fence_limit: float = 1.0
+    """How long the echo of the fence behind a clear is waited for; then the heard state is judged without it."""
+    echo_limit: float = 2.0
+    """How long after its estimated end an answer is held to be finished although its end was never echoed."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.chunk < self.lead:
+            raise ValueError(f"chunk must be positive and below lead ({self.lead} s), got {self.chunk} s")
+        if not 0 <= self.gather <= self.lead - self.chunk:
+            raise ValueError(f"gather must lie in 0 … lead - chunk = {self.lead - self.chunk:g} s, got {self.gather} s")
+        if min(self.mark_every, self.fence_limit, self.echo_limit) <= 0 or self.round_trip < 0:
+            raise ValueError("mark_every, fence_limit and echo_limit must be positive, round_trip not negative")
+
+
+# --- messages for the carrier -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendMedia:
+    """Send this audio."""
+
+    payload: bytes
+    """Mu-law, 8000 Hz, mono."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendMark:
+    """Send a mark right behind everything sent so far."""
+
+    name: str
+    """``s:3`` start of answer 3, ``w:3:17`` its 17th place, ``end:3`` its end, ``f:5`` fence of the fifth clear.
+
+    A start or an end that was flushed and is sent again gets a number: ``end:3:1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendClear:
+    """Send a clear: what the carrier has not played is dropped. A fence mark always follows."""
+
+
+# --- news ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first sound of an answer was played. Comes once for an answer, and not for one without sound."""
+
+    key: int
+    at: float
+    """When it was played at the carrier (estimated: half the smallest round trip before the echo), seconds."""
+    assumed: bool = False
+    """True when no echo said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An answer was played to its end. `Settled` follows it in the same list."""
+
+    key: int
+    at: float
+    """When its last sample was played at the carrier (estimated likewise), seconds."""
+    assumed: bool = False
+    """True when its end was never echoed and the limit for that has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was heard of an answer is final: it was played to its end, or cut. The last news of each answer."""
+
+    key: int
+    at: float
+    """When its sound ended, seconds."""
+    complete: bool
+    """True when it was played to its end."""
+
+
+Output = SendMedia | SendMark | SendClear | Started | Finished | Settled
+"""What every method of `Playout` that takes the time returns a list of, to be carried out in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far an answer was played, in bytes from the first sample of its voice."""
+
+    played: int = 0
+    """At least this much was played: everything up to a mark whose echo says so."""
+    bound: int = 0
+    """At most this much, by the times of sending: for an even way to the carrier, up to one 20 ms frame."""
+    total: int = 0
+    """Audio known so far."""
+    finished: bool = False
+    """True when no more audio will come."""
+    complete: bool = False
+    """True when it was played to its end."""
+    settled: bool = False
+    """True when nothing of this will change."""
+    assumed: bool = False
+    """True when `played` rests on the clock because echoes failed to come."""

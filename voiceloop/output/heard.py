@@ -1,0 +1,115 @@
+"""The heard ledger: what of an answer's text the caller heard. Pure: positions in, text out.
+
+`Playout` knows how many bytes of a voice were played, the voice says at which byte a word ends, and `align` says
+where in the model's text that word is. The error: never ahead of what was played as long as echoes come. Behind by
+at most the words that end between two marks: with word times known before their audio is sent, that is a word whose
+end was played in the very 20 ms in which a clear took effect.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from voiceloop.frames import Word
+from voiceloop.output.align import Alignment, align, token_ends
+from voiceloop.output.events import RATE, Position
+from voiceloop.output.voice import bytes_at
+
+__all__ = ["Heard", "HeardLedger"]
+
+_LETTERS_A_SECOND = 10.0
+"""Slow speech (150 English words a minute are about 15): for a voice without word times that is not complete yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard of an answer."""
+
+    text: str
+    """The model's own text up to the last word heard, stripped."""
+    unheard: str
+    """The rest of it, stripped."""
+    words_heard: int
+    """Spoken words heard to their end; for a voice without word times, words of the text."""
+    exact: bool
+    """True when this is final and rests on echoes, on word times, and on a word that was found in the text."""
+    bound_words: int
+    """At most this many spoken words were heard to their end, by the times of sending."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    text: str = ""
+    words: list[str] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)  # bytes, ascending
+    alignment: Alignment | None = None  # None when text or words changed since
+    complete: bool = False  # what the alignment was made for
+
+
+class HeardLedger:
+    """Text and words of answers, by the same keys as in `Playout`."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, _Entry] = {}
+
+    def add_text(self, key: int, text: str) -> None:
+        """A piece of the answer's text as the model wrote it."""
+        entry = self._entries.setdefault(key, _Entry())
+        entry.text += text
+        entry.alignment = None
+
+    def add_words(self, key: int, words: Iterable[Word]) -> None:
+        """Words of the answer's voice, times in seconds from its first sample. Before, with or after their audio."""
+        entry = self._entries.setdefault(key, _Entry())
+        for word in words:
+            end = bytes_at(word.end)
+            index = bisect_right(entry.ends, end)
+            entry.ends.insert(index, end)
+            entry.words.insert(index, word.text)
+            entry.alignment = None
+
+    def forget(self, key: int) -> None:
+        """Let go of an answer."""
+        self._entries.pop(key, None)
+
+    def heard(self, key: int, position: Position) -> Heard:
+        """What was heard of an answer that was played this far: `Playout.position`. Cheap enough for every mark."""
+        entry = self._entries.get(key) or _Entry()
+        if position.complete:
+            words = len(entry.words) or len(token_ends(entry.text))
+            return Heard(entry.text.strip(), "", words, not position.assumed, words)
+        if not entry.words:
+            return _by_time(entry.text, position)
+        complete = position.finished
+        if entry.alignment is None or entry.complete is not complete:
+            entry.alignment = align(entry.text, entry.words, complete=complete)
+            entry.complete = complete
+        count = _count(entry, position.played, position)
+        cut = entry.alignment.ends[count - 1] if count else 0
+        known = not count or entry.alignment.sure[count - 1]
+        return Heard(
+            entry.text[:cut].strip(),
+            entry.text[cut:].strip(),
+            count,
+            exact=known and position.settled and not position.assumed,
+            bound_words=max(count, _count(entry, position.bound, position)),
+        )
+
+
+def _count(entry: _Entry, played: int, position: Position) -> int:
+    """Words heard to their end. One that is said to end behind all audio ends with it."""
+    if position.finished and played >= position.total:
+        return len(entry.words)
+    return bisect_right(entry.ends, played)
+
+
+def _by_time(text: str, position: Position) -> Heard:
+    """Without word times: as much of the text as of the time, cut back to a whole word."""
+    pace = len(text) / max(1, position.total) if position.finished else _LETTERS_A_SECOND / RATE
+    ends = token_ends(text)
+    count = bisect_right(ends, position.played * pace)
+    cut = ends[count - 1] if count else 0
+    bound = max(count, bisect_right(ends, position.bound * max(pace, len(text) / max(1, position.total))))
+    return Heard(text[:cut].strip(), text[cut:].strip(), count, exact=False, bound_words=bound)

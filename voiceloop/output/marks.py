@@ -1,0 +1,96 @@
+"""Marks at the carrier, and how to tell the played ones from the flushed ones.
+
+The carrier echoes a mark when everything before it was played, and on a clear it echoes all pending marks at once
+(Twilio Media Streams, "Send a mark message", "Send a clear message"). On the wire both look the same. So a *fence*
+mark is sent right behind every clear: into an empty buffer, hence echoed in the same burst as the flushed ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Echo", "Mark", "MarkKind", "count_played"]
+
+BURST = 0.010
+"""Without sequence numbers, echoes this close before the fence, in seconds, came in its burst."""
+BRIDGE = 0.005
+"""One inbound media message may slip into a burst and take a number; echoes this close, in seconds, still belong."""
+EARLY = 0.050
+"""An echo may come this much before its computed time, in seconds: the carrier takes a frame of 20 ms from its buffer
+at once, the smallest round trip seen may have waited for a frame too, and a little."""
+
+
+class MarkKind(Enum):
+    START = "s"
+    PLACE = "w"
+    END = "end"
+
+
+@dataclass(slots=True)
+class Mark:
+    """A mark that was sent."""
+
+    name: str
+    kind: MarkKind
+    key: int
+    """The answer it belongs to."""
+    position: int
+    """Bytes of the answer's voice before it."""
+    sent: float
+    """When it was sent, seconds."""
+    due: float
+    """When it would be reached if messages took no time, seconds."""
+    empty: bool
+    """True when everything sent before it had been played: its echo then measures the round trip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A mark's echo."""
+
+    sequence: int
+    """The carrier's number, from 1; 0 when it gave none."""
+    at: float
+    """When it came, seconds."""
+
+
+def count_played(
+    marks: Sequence[Mark], echoes: Mapping[str, Echo], fence: Echo | None, cleared: float, round_trip: float
+) -> int:
+    """How many of the marks that were pending when a clear was sent had been played when it took effect.
+
+    Inbound media takes a sequence number every 20 ms. So a mark played in its own time is, as a rule, some numbers
+    away from the burst of the clear. One played within the very frame of the clear is not, and is taken for flushed:
+    one word behind, never ahead.
+
+    Args:
+        marks: in the order they were sent.
+        echoes: those that came since, by name. A mark without one was played if a later mark was.
+        fence: its echo; None when it never came. Then a mark also has to be one that by the times of sending
+            was played when the clear was sent.
+        cleared: when the clear was sent, seconds.
+        round_trip: the smallest that was measured, seconds; 0 when none was. An echo that comes sooner than its
+            audio can have been played is a flushed one, whatever its number.
+    """
+    echoed = [(index, mark, echoes[mark.name]) for index, mark in enumerate(marks) if mark.name in echoes]
+    numbered = all(echo.sequence > 0 for _, _, echo in echoed) and (fence is None or fence.sequence > 0)
+    played, burst = 0, fence
+    for index, mark, echo in reversed(echoed):
+        early = echo.at < mark.due + round_trip - EARLY
+        together = burst is not None and _together(echo, burst, numbered=numbered)
+        if early or together or (fence is None and mark.due > cleared):
+            played, burst = 0, echo  # the buffer is a queue: nothing behind a flushed mark was played
+        elif not played:
+            played = index + 1
+    return played
+
+
+def _together(echo: Echo, later: Echo, *, numbered: bool) -> bool:
+    """Whether an echo came in the same burst as a later one."""
+    apart = later.at - echo.at
+    if not numbered:
+        return apart <= BURST
+    step = later.sequence - echo.sequence
+    return step <= 1 or (step == 2 and apart <= BRIDGE)

@@ -1,0 +1,314 @@
+"""Playout: what is queued, what was sent, what was played. A state machine without I/O and without a clock.
+
+Audio is sent ahead of real time by a bounded lead, with marks between. A mark's echo says how far the carrier has
+played; a clear takes back what it has not. How the carrier behaves: Twilio Media Streams, "WebSocket messages";
+one FIFO of audio and marks, 8000 bytes a second, an empty buffer is silence.
+
+How to drive it: call `queue`, `finish`, `hold` and `release` as content comes and `pump` after them; `echo`, `clear`
+and `resume` send by themselves. Carry out every returned list in order, then set the one timer to `next_wakeup()`,
+which calls `pump`. After a stall call `pump` as soon as possible; nothing else is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from voiceloop.frames import Word
+from voiceloop.output.events import (
+    RATE,
+    Finished,
+    Output,
+    PlayoutOptions,
+    Position,
+    SendClear,
+    SendMark,
+    SendMedia,
+    Settled,
+    Started,
+)
+from voiceloop.output.marks import Echo, Mark, MarkKind, count_played
+from voiceloop.output.transit import Transit
+from voiceloop.output.voice import Voice, bytes_at
+
+__all__ = ["Playout", "PlayoutOptions", "Position"]
+
+_SLACK = 0.001
+"""Seconds: a timer may fire a hair early and must find its room."""
+_FRAME = 160
+"""Bytes (20 ms) the carrier may take from its buffer at once."""
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A clear whose fence was not echoed yet."""
+
+    fence: str
+    sent: float
+    marks: list[Mark]
+    voices: list[Voice]
+    echoes: dict[str, Echo] = field(default_factory=dict)
+
+
+class Playout:
+    """Sends the voices of answers one after the other and knows how far each was played.
+
+    `key` is any number that stands for one answer and is never used again. All times are seconds on one clock.
+    """
+
+    def __init__(self, options: PlayoutOptions | None = None) -> None:
+        self.options = options = options or PlayoutOptions()
+        self._chunk = bytes_at(options.chunk)
+        self._mark_every = bytes_at(options.mark_every)
+        self._voices: dict[int, Voice] = {}  # not settled yet, in the order they speak
+        self._settled: dict[int, Position] = {}
+        self._transit = Transit(options.round_trip)
+        self._cuts: list[_Cut] = []
+        self._clears = 0
+
+    # --- content comes in ---
+
+    def queue(self, key: int, audio: bytes, words: Collection[Word] = ()) -> None:
+        """Add audio (mu-law) and words (seconds from the answer's first sample) of an answer; either may be empty.
+
+        Answers speak in the order they first come here. What comes for an answer that was cut is ignored.
+        """
+        voice = self._voice(key)
+        if voice is None or voice.dropped:
+            return
+        if audio and voice.finished:
+            raise ValueError(f"answer {key} is finished: expected no more audio, got {len(audio)} bytes")
+        voice.add(audio, words)
+
+    def finish(self, key: int) -> None:
+        """No more audio will come for this answer. One without any finishes when its turn to speak has come."""
+        if (voice := self._voice(key)) is not None:
+            voice.finished = True
+
+    def hold(self, key: int) -> None:
+        """Keep a speculative answer back. Others may overtake it. No effect on one that has begun to be sent."""
+        voice = self._voice(key)
+        if voice is not None and not voice.begun:
+            voice.held = True
+
+    def release(self, key: int) -> None:
+        """Let a held answer speak, in its place in the order."""
+        if key in self._voices:
+            self._voices[key].held = False
+
+    # --- time passes ---
+
+    def pump(self, now: float) -> list[Output]:
+        """Send what may be sent now, and give up waiting for what will not come."""
+        out: list[Output] = []
+        while self._cuts and now >= self._cuts[0].sent + self.options.fence_limit:
+            self._settle(self._cuts[0], None, out)
+        late = [index for when, index in self._transit.overdue(self.options.echo_limit) if when <= now]
+        if late:
+            end = self._transit.marks[late[-1]]
+            self._reach(late[-1], end.due + self.round_trip, out, assumed=True)
+        self._send(now, out)
+        return out
+
+    def next_wakeup(self) -> float | None:
+        """When `pump` must be called next, seconds; None when only new input can change anything."""
+        times = [cut.sent + self.options.fence_limit for cut in self._cuts[:1]]
+        times += [when for when, _ in self._transit.overdue(self.options.echo_limit)[:1]]
+        voice = self._speaker()
+        if voice is not None and voice.sent < voice.total:
+            times.append(self._sendable(voice))
+        return min(times, default=None)
+
+    def echo(self, name: str, sequence: int, now: float) -> list[Output]:
+        """The carrier echoed a mark. Unknown and repeated names are ignored; `sequence` is 0 if it gave none."""
+        out: list[Output] = []
+        if (index := self._transit.find(name)) is not None:
+            while self._cuts:  # this mark was sent behind those fences, so they are lost
+                self._settle(self._cuts[0], None, out)
+            self._transit.echoed(self._transit.marks[index], now)
+            self._reach(index, now, out)
+        for cut in self._cuts:
+            if name == cut.fence:
+                self._transit.measured(now - cut.sent)
+                while self._cuts[0] is not cut:
+                    self._settle(self._cuts[0], None, out)
+                self._settle(cut, Echo(sequence, now), out)
+                break
+            if any(mark.name == name for mark in cut.marks):
+                cut.echoes.setdefault(name, Echo(sequence, now))
+                break
+        self._send(now, out)
+        return out
+
+    # --- interruption ---
+
+    def clear(self, now: float, *, keep: bool = False, keys: Collection[int] | None = None) -> list[Output]:
+        """Stop the sound of these answers (default: of all).
+
+        Args:
+            now: seconds.
+            keep: False drops what was not heard; `Settled` tells when it is known what was. True keeps it for
+                `resume`. Audio of answers not named here that the clear takes with it is sent again.
+            keys: answers; unknown ones are ignored.
+        """
+        out: list[Output] = []
+        targets = [voice for key, voice in self._voices.items() if keys is None or key in keys]
+        for voice in targets:
+            if keep:
+                voice.paused = True
+            else:
+                voice.drop()
+        if any(voice.flying and not voice.settling for voice in targets):
+            self._cut(now, out)
+        for voice in targets:
+            if voice.dropped and not voice.settling:
+                self._close(voice, now, out, complete=False)
+        self._send(now, out)
+        return out
+
+    def resume(self, now: float, keys: Collection[int] | None = None) -> list[Output]:
+        """Go on with these paused answers (default: all), each from the start of the first word that was not heard.
+
+        If the echo of the fence is still out, sound waits for it: only then is that word known.
+        """
+        for key, voice in self._voices.items():
+            if keys is None or key in keys:
+                voice.paused = False
+        return self.pump(now)
+
+    # --- questions ---
+
+    @property
+    def round_trip(self) -> float:
+        """The smallest time seen from sending a mark into an empty buffer to its echo, seconds; a guess before."""
+        return self._transit.round_trip
+
+    def unplayed(self, key: int, now: float) -> float:
+        """Seconds of an answer's known audio that were not played yet, as estimated: for back-pressure."""
+        if (voice := self._voices.get(key)) is None or voice.dropped:
+            return 0.0
+        return (voice.total - self._transit.reached(voice, now - self.round_trip / 2)) / RATE
+
+    def position(self, key: int, now: float) -> Position:
+        """How far an answer was played. Between a clear and its `Settled` this is provisional."""
+        if (voice := self._voices.get(key)) is None:
+            return self._settled.get(key, Position())
+        bound = voice.bound if voice.settling else self._bound(voice, now)
+        return Position(voice.played, max(bound, voice.played), voice.total, voice.finished, assumed=voice.assumed)
+
+    # --- inside: sending ---
+
+    def _voice(self, key: int) -> Voice | None:
+        return None if key in self._settled else self._voices.setdefault(key, Voice(key))
+
+    def _speaker(self) -> Voice | None:
+        """The answer whose audio goes out next, if any may."""
+        waiting = None
+        for voice in self._voices.values():
+            if voice.ended or voice.dropped:
+                continue
+            if voice.settling or voice.paused:
+                return None  # it has the floor
+            if voice.begun:
+                return voice
+            if not voice.held and waiting is None:
+                waiting = voice
+        return waiting
+
+    def _send(self, now: float, out: list[Output]) -> None:
+        while (voice := self._speaker()) is not None:
+            if voice.exhausted:
+                out.append(SendMark(self._transit.mark(MarkKind.END, voice, now)))
+                voice.ended = voice.flying = True
+                continue
+            size = self._allowance(voice, now)
+            if size <= 0:
+                break
+            if not voice.begun:
+                out.append(SendMark(self._transit.mark(MarkKind.START, voice, now)))
+            edge = voice.next_mark(self._mark_every)
+            payload = voice.take(min(size, edge - voice.sent))
+            voice.begun = voice.flying = True
+            self._transit.media(len(payload), now)
+            out.append(SendMedia(payload))
+            if voice.sent == edge and not voice.exhausted:
+                out.append(SendMark(self._transit.mark(MarkKind.PLACE, voice, now)))
+
+    def _sendable(self, voice: Voice) -> float:
+        """From when on the next message may go, seconds."""
+        waiting, head = voice.total - voice.sent, self._transit.head
+        room = head - self.options.lead + min(waiting, self._chunk) / RATE
+        scrap = waiting < self._chunk and not voice.finished
+        return max(room, head - self.options.gather) if scrap else room
+
+    def _allowance(self, voice: Voice, now: float) -> int:
+        """How many bytes may go in one message now. Underrun or stall: never more ahead of now than the lead."""
+        waiting = voice.total - voice.sent
+        if not waiting or now + _SLACK < self._sendable(voice):
+            return 0
+        room = int((self.options.lead - self._transit.ahead(now)) * RATE + 1e-6)
+        return min(room, waiting, self._chunk)
+
+    # --- inside: what was played ---
+
+    def _reach(self, index: int, echoed: float, out: list[Output], *, assumed: bool = False) -> None:
+        """All marks sent since the last clear were played up to this one."""
+        played = self._transit.take(index)
+        for mark in played:
+            self._played(mark, echoed - (played[-1].due - mark.due), out, assumed=assumed)
+
+    def _played(self, mark: Mark, echoed: float, out: list[Output], *, assumed: bool) -> None:
+        voice, at = self._voices[mark.key], echoed - self.round_trip / 2
+        voice.assumed = voice.assumed or assumed
+        voice.reach(mark.position)
+        if mark.kind is MarkKind.START:
+            voice.started = True
+            out.append(Started(voice.key, at, assumed))
+        elif mark.kind is MarkKind.END:
+            out.append(Finished(voice.key, at, assumed))
+            self._close(voice, at, out, complete=True)
+
+    def _close(self, voice: Voice, at: float, out: list[Output], *, complete: bool) -> None:
+        del self._voices[voice.key]
+        bound = voice.played if complete else max(voice.played, voice.bound)
+        self._settled[voice.key] = Position(
+            voice.played, bound, voice.total, voice.finished, complete, settled=True, assumed=voice.assumed
+        )
+        out.append(Settled(voice.key, at, complete))
+
+    def _bound(self, voice: Voice, now: float) -> int:
+        return min(voice.sent, self._transit.reached(voice, now) + _FRAME)
+
+    # --- inside: clear ---
+
+    def _cut(self, now: float, out: list[Output]) -> None:
+        self._clears += 1
+        flying = [voice for voice in self._voices.values() if voice.flying and not voice.settling]
+        for voice in flying:
+            # The clear takes as long to the carrier as the audio did, so by the clock of sending it acts now.
+            voice.bound = max(voice.bound, self._bound(voice, now))
+        for voice in flying:
+            voice.settling = True
+        cut = _Cut(f"f:{self._clears}", now, self._transit.clear(now), flying)
+        self._cuts.append(cut)
+        out += [SendClear(), SendMark(cut.fence)]
+
+    def _settle(self, cut: _Cut, fence: Echo | None, out: list[Output]) -> None:
+        """The burst of a clear is over, or will not come: judge what was played before it."""
+        self._cuts.remove(cut)
+        count = count_played(cut.marks, cut.echoes, fence, cut.sent, self._transit.least_round_trip)
+        for index, mark in enumerate(cut.marks):
+            echo = cut.echoes.get(mark.name)
+            # Without a fence, a mark so long overdue that its echo must be lost counts as played.
+            assumed = index >= count
+            if assumed and (fence is not None or mark.due + self.options.echo_limit > cut.sent):
+                break
+            self._played(mark, echo.at if echo is not None else mark.due + self.round_trip, out, assumed=assumed)
+        for voice in cut.voices:
+            if voice.key not in self._voices:
+                continue  # it was at its end
+            voice.assumed = voice.assumed or fence is None
+            if voice.dropped:
+                self._close(voice, cut.sent + self.round_trip / 2, out, complete=False)
+            else:
+                voice.rewind()

@@ -1,0 +1,134 @@
+"""Items of a provider, with a limit on every wait.
+
+The provider's generator runs in a task of its own. So whoever waits for its items can always be cancelled or give
+up, even when the provider swallows cancellation or never answers: its task is then left to the call, which abandons
+and reports it at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from voiceloop.errors import VoiceloopError
+from voiceloop.faults import describe
+from voiceloop.registry import Work
+
+if TYPE_CHECKING:
+    from voiceloop.answer import Answer
+    from voiceloop.engine import Engine
+
+__all__ = ["ProviderFailed", "ProviderStalled", "Pull"]
+
+T = TypeVar("T")
+AHEAD = 64
+"""Items a provider may be ahead of whoever reads them."""
+
+
+class ProviderFailed(VoiceloopError):
+    """A provider raised. The message begins with what it said."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class ProviderStalled(ProviderFailed):
+    """A provider gave nothing for too long."""
+
+
+class Pull(Generic[T]):
+    """Runs a provider's generator and hands out its items."""
+
+    def __init__(self, engine: Engine, items: AsyncGenerator[T, None], kind: str, answer: Answer | None = None) -> None:
+        self._engine = engine
+        self._answer = answer
+        self._kind = kind
+        self._items: deque[T] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self._space: asyncio.Future[None] | None = None
+        self._over = False
+        self._failure: tuple[str, str] | None = None
+        self._work = engine.spawn(self._pump(items), f"{kind} provider", answer=answer, on_done=self._ended)
+
+    async def _pump(self, items: AsyncGenerator[T, None]) -> None:
+        call = self._engine.call
+        async with aclosing(items):
+            async for item in items:
+                call.wake(self._kind, item)
+                self._items.append(item)
+                self._tell()
+                if self._answer is not None:
+                    await self._answer.room()
+                while len(self._items) >= AHEAD:
+                    self._space = self._engine.loop.create_future()
+                    await self._space
+
+    def _ended(self, work: Work) -> None:
+        self._over = True
+        if work.failure is not None:
+            self._failure = describe(work.failure)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def next(self, limit: float) -> T:
+        """The next item, at the latest after `limit` seconds.
+
+        Raises:
+            StopAsyncIteration: there is none.
+            ProviderStalled: none came in time; asking again is allowed.
+            ProviderFailed: the provider raised.
+        """
+        while not self._items:
+            if self._over:
+                if self._failure is not None:
+                    raise ProviderFailed(*self._failure)
+                raise StopAsyncIteration
+            self._news = self._engine.loop.create_future()
+            try:
+                async with asyncio.timeout(limit):
+                    await self._news
+            except TimeoutError:
+                raise ProviderStalled(f"{self._kind}: nothing came for {limit:g} s") from None
+            finally:
+                self._news = None
+        item = self._items.popleft()
+        if self._space is not None and not self._space.done():
+            self._space.set_result(None)
+        return item
+
+    def close(self) -> None:
+        """Cancel the provider, without waiting for it to clean up."""
+        if self._work.task is not None:
+            self._work.task.cancel()
+
+
+def pour(
+    engine: Engine,
+    items: AsyncGenerator[T, None],
+    kind: str,
+    take: Callable[[T], None],
+    ended: Callable[[tuple[str, str] | None], None],
+) -> Work:
+    """Run a provider's generator and hand each item to `take` at once; `ended` gets the failure, or None.
+
+    Raised errors of `take` count as the provider's.
+    """
+
+    async def run() -> None:
+        async with aclosing(items):
+            async for item in items:
+                engine.call.wake(kind, item)
+                take(item)
+
+    def done(work: Work) -> None:
+        if not work.cancelled:
+            ended(describe(work.failure) if work.failure is not None else None)
+
+    return engine.spawn(run(), f"{kind} provider", on_done=done)

@@ -1,0 +1,74 @@
+"""What is left of a call when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from voiceloop.conversation import Conversation
+from voiceloop.latency import Latency
+
+__all__ = ["CallReport", "FaultRecord", "Turn"]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn of the caller and what the agent made of it."""
+
+    number: int
+    """From 1."""
+    caller: str
+    """What was recognised."""
+    heard: str = ""
+    """What the caller heard of the answer."""
+    unheard: str = ""
+    """What was written and never heard."""
+    interrupted: bool = False
+    latency: Latency | None = None
+    """None when no answer was heard."""
+
+    def line(self) -> str:
+        """The turn as one line for a console."""
+        answer = self.heard + (f" [cut: {self.unheard}]" if self.unheard else "")
+        waited = f"  {self.latency}" if self.latency else ""
+        return f"turn {self.number}  caller: {self.caller!r}  agent: {answer!r}{waited}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The turn as plain values."""
+        return {
+            "caller": self.caller,
+            "heard": self.heard,
+            "unheard": self.unheard,
+            "interrupted": self.interrupted,
+            "latency_ms": self.latency.as_ms() if self.latency else None,
+        }
+
+
+@dataclass(slots=True, frozen=True)
+class FaultRecord:
+    """A failure of the call, as text."""
+
+    kind: str
+    message: str
+    detail: str
+    at: float
+    """Seconds since the call began."""
+
+
+@dataclass(slots=True)
+class CallReport:
+    """The outcome of `Pipeline.run`."""
+
+    call_id: str
+    reason: str
+    """Why it ended; ``failed`` when it was given up."""
+    duration: float
+    """Seconds."""
+    conversation: Conversation
+    """As heard."""
+    turns: list[Turn] = field(default_factory=list)
+    usage: dict[str, float] = field(default_factory=dict)
+    """Counts of what the providers used, by name: ``llm.output_tokens``, ``tts.characters``, ``stt.seconds``, …"""
+    faults: list[FaultRecord] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+    """Names of tasks that did not end when they were cancelled."""

@@ -1,0 +1,115 @@
+"""What all calls of a process share: warmed providers, canned speech, options."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from voiceloop.faults import FaultPolicy
+from voiceloop.offload import offload
+from voiceloop.phrases import Phrases
+
+__all__ = ["Limits", "Runtime"]
+
+log = logging.getLogger("voiceloop")
+
+P = TypeVar("P")
+
+
+class Provider(Protocol):
+    """What the runtime asks of any provider."""
+
+    async def warm(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a call waits for things, in seconds."""
+
+    start: float = 10.0
+    """For all processors to start."""
+    stop: float = 3.0
+    """For each processor to stop."""
+    close: float = 3.0
+    """For cancelled tasks to end before they are abandoned."""
+    hang_up: float = 60.0
+    """For the last words to be heard before a hang-up happens anyway."""
+
+
+@dataclass
+class Runtime:
+    """One per event loop. Calls borrow from it.
+
+    Args:
+        substitutes: providers that stand in for those a bot names, by base class: ``{STT: my_scripted_stt}``. The
+            test harness uses it; a bot need not know.
+        phrases: what the library itself says.
+        limits: waits of a call.
+        faults: how many failures a call survives.
+        log_events: keep a log of every wake-up of every call (see `voiceloop.eventlog`).
+    """
+
+    substitutes: dict[type, Any] = field(default_factory=dict)
+    phrases: Phrases = field(default_factory=Phrases)
+    limits: Limits = field(default_factory=Limits)
+    faults: FaultPolicy = field(default_factory=FaultPolicy)
+    log_events: bool = False
+
+    def __post_init__(self) -> None:
+        self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}
+        self._canned: dict[tuple[int, str], bytes] = {}
+
+    def provider(self, named: P) -> P:
+        """The provider to use where a bot names this one."""
+        for base, substitute in self.substitutes.items():
+            if isinstance(named, base):
+                return substitute  # type: ignore[no-any-return]
+        return named
+
+    async def warm(self, provider: Provider) -> None:
+        """Warm a provider once, however many calls ask. A failure is raised to each of them, and tried again later."""
+        known = self._warm.get(id(provider))
+        if known is None:
+            task = asyncio.ensure_future(provider.warm())
+            self._warm[id(provider)] = known = (provider, task)
+            task.add_done_callback(lambda done: self._warmed(provider, done))
+        await asyncio.shield(known[1])
+
+    def _warmed(self, provider: Provider, task: asyncio.Future[None]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._warm.pop(id(provider), None)
+
+    def canned(self, voice: object, text: str) -> bytes | None:
+        """Speech rendered ahead: mu-law, 8000 Hz. None when this voice has not spoken this text yet."""
+        return self._canned.get((id(voice), text))
+
+    async def render(self, voice: object, text: str, speak: Callable[[str], Awaitable[bytes]]) -> bytes:
+        """Speak a fixed text once and keep the audio for all later calls. The runtime must outlive the voice."""
+        key = (id(voice), text)
+        if key not in self._canned:
+            self._canned[key] = await speak(text)
+        return self._canned[key]
+
+    offload = staticmethod(offload)
+
+    async def aclose(self) -> None:
+        """Close every provider that was warmed."""
+        warmed, self._warm = list(self._warm.values()), {}
+        self._canned.clear()
+        for provider, task in warmed:
+            task.cancel()
+            try:
+                async with asyncio.timeout(self.limits.stop):
+                    await provider.aclose()
+            except Exception as error:
+                log.warning("closing %s failed: %s", type(provider).__name__, error)
+
+    async def __aenter__(self) -> Runtime:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()

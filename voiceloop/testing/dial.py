@@ -1,0 +1,219 @@
+"""Dial a bot: a whole phone call, down to the WebSocket messages, inside a test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from os import PathLike
+from types import ModuleType
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from voiceloop.call import Call
+from voiceloop.errors import VoiceloopError
+from voiceloop.llm.base import LLM
+from voiceloop.report import CallReport, Turn
+from voiceloop.runtime import Runtime
+from voiceloop.sim.artificial import Lexicon
+from voiceloop.sim.caller import Caller, Heard, Interrupted, Utterance
+from voiceloop.sim.carrier import Carrier, CarrierOptions
+from voiceloop.stt.base import STT
+from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from voiceloop.tts.base import TTS
+from voiceloop.twilio.media import Bot, media_app
+from voiceloop.vad.base import VADModel
+from voiceloop.vad.energy import EnergyModel
+
+__all__ = ["Dialled", "Reply", "dial"]
+
+NAMES = itertools.count(1)
+END_LIMIT = 120.0
+"""Seconds that the end of a call may take before the test gives up."""
+
+
+@dataclass(slots=True, frozen=True)
+class Reply:
+    """What the agent said, as the caller heard it."""
+
+    text: str
+    """The words that were heard whole, read from the audio; empty when the agent's voice is not an artificial one."""
+    audio: bytes
+    """Mu-law, 8000 Hz, from the first to the last sound."""
+    started: float
+    """When the first sound was heard, seconds on the loop's clock."""
+    ended: float
+    """When the last sound had been heard."""
+    latency: float | None
+    """Seconds from the end of the caller's last speech to the first sound; None when the caller had not spoken."""
+
+
+class Dialled:
+    """A caller in the middle of a call with a bot."""
+
+    def __init__(self, carrier: Carrier, caller: Caller, lexicon: Lexicon) -> None:
+        self.carrier = carrier
+        """The other side of the wire: what was heard and said, sample by sample, and the truth about marks."""
+        self._caller = caller
+        self._lexicon = lexicon
+        self._call: Call | None = None
+        self._report: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+
+    @property
+    def call(self) -> Call:
+        """The bot's side of the call."""
+        if self._call is None:
+            raise VoiceloopError("the bot has not taken the call yet")
+        return self._call
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that are over."""
+        return self.call.turns
+
+    async def says(self, what: str | bytes | PathLike[str]) -> Utterance:
+        """Say a text, mu-law audio or a WAV file. Returns when the last sample was spoken."""
+        return await self._caller.says(what)
+
+    async def hears(self, *words: str, timeout: float | None = None) -> Reply:
+        """Wait until the agent has spoken and fallen silent; check that what it said holds these words.
+
+        Raises:
+            AssertionError: it said something else.
+            GaveUp: it did not speak, or did not stop, in time.
+        """
+        heard: Heard = await self._caller.hears(timeout=timeout)
+        text = self._lexicon.text(heard.audio)
+        for word in words:
+            if word.lower() not in text.lower():
+                raise AssertionError(f"expected to hear {word!r}, heard {text!r}")
+        before = [u for u in self._caller.utterances if u.speech_ended <= heard.started]
+        latency = heard.started - before[-1].speech_ended if before else None
+        return Reply(text, heard.audio, heard.started, heard.ended, latency)
+
+    async def interrupts(self, what: str | bytes | PathLike[str], *, after: float) -> Interrupted:
+        """Speak over the agent when it has been speaking for `after` seconds; returns when it has fallen silent."""
+        return await self._caller.interrupts(what, after=after)
+
+    async def waits(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        await self._caller.waits(seconds)
+
+    async def presses(self, digits: str) -> None:
+        """Press keys."""
+        await self._caller.presses(digits)
+
+    async def hangs_up(self) -> CallReport:
+        """Hang up, also in the middle of a word. Returns the bot's report."""
+        await self._caller.hangs_up()
+        return await self.report()
+
+    async def report(self) -> CallReport:
+        """Wait for the end of the call; returns the bot's report."""
+        async with asyncio.timeout(END_LIMIT):
+            return await asyncio.shield(self._report)
+
+    def _taken(self, call: Call) -> None:
+        self._call = call
+        call.on_end(self._ended)
+
+    def _ended(self, report: CallReport) -> None:
+        if not self._report.done():
+            self._report.set_result(report)
+
+
+class _LexiconVoice(ScriptedTTS):
+    """The caller's mouth."""
+
+
+@asynccontextmanager
+async def dial(
+    bot: Bot | ModuleType,
+    *,
+    stt: STT | None = None,
+    llm: LLM | None = None,
+    tts: TTS | None = None,
+    vad: VADModel | None = None,
+    voice: TTS | None = None,
+    lexicon: Lexicon | None = None,
+    carrier: CarrierOptions | None = None,
+    runtime: Runtime | None = None,
+    parameters: dict[str, str] | None = None,
+    silence: float = 0.8,
+) -> AsyncIterator[Dialled]:
+    """Call a bot over the real wire protocol and talk to it.
+
+    On a virtual loop everything runs in memory and in virtual time; on an ordinary loop over a socket on loopback,
+    in real time.
+
+    Args:
+        bot: the function ``bot(call)``, or the module that holds it.
+        stt: replaces the bot's recogniser; default: one that hears the caller's artificial speech word for word.
+        llm: replaces the bot's model; default: one that says "Okay." to everything. See `script`.
+        tts: replaces the bot's voice; default: artificial speech, so that what was heard can be read from the audio.
+        vad: replaces the bot's voice activity model; default: energy.
+        voice: says what the caller says; default: artificial speech.
+        lexicon: shared by artificial speakers and listeners; give your own to use it outside.
+        carrier: how the carrier behaves: delays, jitter, lost marks.
+        runtime: for phrases and limits of your own; its providers are left as they are.
+        parameters: what the webhook would attach to the stream.
+        silence: seconds the agent must be silent to have finished, for `Dialled.hears`.
+    """
+    answer = getattr(bot, "bot", bot)
+    if not callable(answer):
+        raise VoiceloopError(f"dial needs the function bot(call) or a module that has one, got {bot!r}")
+    lexicon = lexicon or Lexicon()
+    runtime = runtime or Runtime(log_events=True)
+    runtime.substitutes = {
+        STT: stt or ScriptedSTT(lexicon),
+        LLM: llm or ScriptedLLM(["Okay."]),
+        TTS: tts or ScriptedTTS(lexicon),
+        VADModel: vad or EnergyModel(),
+        **runtime.substitutes,
+    }
+    found: list[Dialled] = []
+    early: list[Call] = []
+
+    def taken(call: Call) -> None:
+        if found:
+            found[0]._taken(call)
+        else:
+            early.append(call)
+
+    async with runtime, _serving(media_app(answer, runtime, on_call=taken)) as (url, connector):
+        async with Carrier(url, parameters=parameters, options=carrier, connector=connector) as line:
+            dialled = Dialled(line, Caller(line, voice or _LexiconVoice(lexicon), silence=silence), lexicon)
+            found.append(dialled)
+            for call in early:
+                dialled._taken(call)
+            yield dialled
+        if dialled._call is not None:
+            await dialled.report()
+
+
+@asynccontextmanager
+async def _serving(app: web.Application) -> AsyncIterator[tuple[str, aiohttp.BaseConnector]]:
+    """The application behind a real WebSocket: in memory on a virtual loop, else on loopback."""
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        if getattr(asyncio.get_running_loop(), "virtual_time", False):
+            name = f"voiceloop-{next(NAMES)}"
+            await web.UnixSite(runner, name).start()
+            yield "http://bot/media", aiohttp.UnixConnector(path=name)
+        else:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            yield f"http://{host}:{port}/media", aiohttp.TCPConnector()
+    finally:
+        await runner.cleanup()
+
+
+def make_dial() -> Callable[..., Any]:
+    """What the fixture ``dial`` gives: the function `dial`."""
+    return dial

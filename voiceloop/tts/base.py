@@ -1,0 +1,52 @@
+"""What a voice provides: one async generator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voiceloop.frames import Word
+
+if TYPE_CHECKING:
+    from voiceloop.processor import Processor
+
+__all__ = ["TTS", "Speech", "Word"]
+
+
+@dataclass(slots=True, frozen=True)
+class Speech:
+    """A piece of voice."""
+
+    audio: bytes = b""
+    """Mu-law, 8000 Hz, mono; may be empty when only words are new."""
+    words: tuple[Word, ...] = ()
+    """Words that became known; times in seconds from the first sample of this `generate`."""
+
+
+class TTS(ABC):
+    """A voice, built once per process. Building one reads no key and opens nothing."""
+
+    def processor(self) -> Processor:
+        """A stage that speaks with this voice in one call. `Pipeline` calls it where a voice stands in its list."""
+        from voiceloop.tts.processor import TTSProcessor
+
+        return TTSProcessor(self)
+
+    async def warm(self) -> None:
+        """Load models and open connections, so that the first call does not wait. Safe to call twice."""
+
+    async def aclose(self) -> None:
+        """Give back what `warm` opened."""
+
+    @abstractmethod
+    def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
+        """Speak.
+
+        Args:
+            text: pieces of text as the model writes them, with their own spaces.
+
+        Yields:
+            `Speech` as soon as it is known. Words in order; the last one ends where the audio ends, or before.
+        """

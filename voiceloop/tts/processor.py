@@ -1,0 +1,152 @@
+"""The voice in a pipeline: text of an answer in, its audio out, while the text is still being written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from voiceloop.frames import Audio, Text, Word
+from voiceloop.processor import Processor
+from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
+from voiceloop.stream import Stream
+from voiceloop.tts.base import TTS, Speech
+
+__all__ = ["TTSOptions", "TTSProcessor"]
+
+RATE = 8000
+MAX_CANNED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TTSOptions:
+    """How long to wait for a voice, and how often to ask."""
+
+    stall: float = 5.0
+    """Seconds without audio once all text was handed over."""
+    patience: float = 15.0
+    """Seconds without audio while text was handed over and more is still to come."""
+    tries: int = 2
+    """Requests per answer; another one is made only while nothing was spoken."""
+
+
+class _Script:
+    """The text of one answer, handed to the voice as it comes, and again if the voice has to be asked again."""
+
+    def __init__(self, text: Stream[Text]) -> None:
+        self._text = text
+        self.given: list[str] = []
+        self.complete = False
+
+    async def read(self) -> AsyncIterator[str]:
+        for piece in list(self.given):
+            yield piece
+        async for frame in self._text:
+            self.given.append(frame.text)
+            yield frame.text
+        self.complete = True
+
+
+class TTSProcessor(Processor):
+    """Speaks the text of answers with a voice.
+
+    Text reaches the voice piece by piece as the model writes it. A voice that fails before it said anything is asked
+    again; one that fails later fails the answer.
+    """
+
+    def __init__(self, tts: TTS, options: TTSOptions | None = None) -> None:
+        self._named = tts
+        self._tts = tts
+        self.options = options or TTSOptions()
+        self._spoken: tuple[int, int] = (0, 0)
+
+    async def start(self) -> None:
+        """Warm the voice, and render what is said in every call."""
+        call = self.call
+        self._tts = call.runtime.provider(self._named)
+        await call.runtime.warm(self._tts)
+        call.voice = self._tts
+        for text in call.ahead:
+            await self._render(text)
+        call.work(self._render_phrases(), "canned speech")
+
+    async def _render_phrases(self) -> None:
+        for text in self.call.runtime.phrases.all():
+            await self._render(text)
+
+    async def _render(self, text: str) -> None:
+        try:
+            await self.call.runtime.render(self._tts, text, self._speak)
+        except Exception as error:
+            self.call.note_fault("canned speech", f"{text!r} could not be rendered: {error}")
+
+    async def _speak(self, text: str) -> bytes:
+        async def script() -> AsyncIterator[str]:
+            yield text
+
+        audio = bytearray()
+        async with aclosing(self._tts.generate(script())) as speech:
+            async for piece in speech:
+                audio += piece.audio
+                if len(audio) > MAX_CANNED_SECONDS * RATE:
+                    raise ProviderFailed(f"more than {MAX_CANNED_SECONDS:g} s of audio for a short phrase")
+        if not audio:
+            raise ProviderFailed("the voice gave no audio")
+        return bytes(audio)
+
+    async def on_text(self, text: Stream[Text]) -> None:
+        """Speak one answer."""
+        answer = text.answer
+        script = _Script(text)
+        begun = self._spoken[1] if self._spoken[0] == answer.id else 0
+        for attempt in range(1, self.options.tries + 1):
+            try:
+                await self._generate(text, script, begun)
+                break
+            except ProviderFailed as error:
+                spoken = self._spoken[0] == answer.id and self._spoken[1] > begun
+                if attempt == self.options.tries or spoken or answer.dead:
+                    raise
+                self.call.note_fault(f"{type(self._tts).__name__}.failed", f"{error}; asking again", error.detail)
+        self.call.usage["tts.characters"] += sum(map(len, script.given))
+
+    async def _generate(self, text: Stream[Text], script: _Script, begun: int) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        answer = text.answer
+        pull: Pull[Speech] = Pull(engine, self._tts.generate(script.read()), "tts", answer)
+        samples = begun
+        try:
+            while True:
+                speech = await self._next(pull, script)
+                offset = begun / RATE
+                words = speech.words
+                if begun:
+                    words = tuple(Word(word.text, word.start + offset, word.end + offset) for word in words)
+                samples += len(speech.audio)
+                self._spoken = (answer.id, samples)
+                if speech.audio:
+                    answer.stamp("audio", self.call.now)
+                self.push(Audio(answer, speech.audio, words))
+                await answer.room()
+        except StopAsyncIteration:
+            if samples == begun and any(piece.strip() for piece in script.given):
+                raise ProviderFailed(f"{type(self._tts).__name__} gave no audio for {''.join(script.given)!r}") from None
+        finally:
+            pull.close()
+
+    async def _next(self, pull: Pull[Speech], script: _Script) -> Speech:
+        """The next piece. A voice that waits for text is not stalled; one that has all its text and is silent is."""
+        waited = 0.0
+        given = 0
+        while True:
+            try:
+                return await pull.next(self.options.stall)
+            except ProviderStalled:
+                if script.complete:
+                    raise
+                waited = waited + self.options.stall if len(script.given) > given else 0.0
+                given = len(script.given)
+                if waited >= self.options.patience:
+                    raise

@@ -1,0 +1,171 @@
+"""Turn-taking in a pipeline: what is heard and what is played in, the caller's turns and interruptions out."""
+
+from __future__ import annotations
+
+from voiceloop.frames import (
+    AnswerBegan,
+    AnswerEnded,
+    CallEnd,
+    CallStart,
+    Digit,
+    PlayoutFinished,
+    PlayoutStarted,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+    UserTurn,
+)
+from voiceloop.processor import Processor
+from voiceloop.registry import Timer
+from voiceloop.turns.events import (
+    Action,
+    EndTurn,
+    HangUp,
+    Interrupt,
+    ModelSilent,
+    NoTranscript,
+    Nudge,
+    Reprompt,
+    TurnOptions,
+)
+from voiceloop.turns.machine import TurnMachine
+
+__all__ = ["TurnTaking"]
+
+
+class TurnTaking(Processor):
+    """Decides when the caller is done, when the agent is interrupted, and when silence has lasted too long.
+
+    Stands behind the recogniser and in front of the model.
+
+    Args:
+        greeting: said when the call begins; rendered before, so that it comes at once. Empty: the caller begins.
+        options: silences and limits.
+    """
+
+    def __init__(self, greeting: str = "", options: TurnOptions | None = None) -> None:
+        self.greeting = greeting
+        self._machine = TurnMachine(options)
+        self._timer: Timer | None = None
+        self._deadline: float | None = None
+        self._last: UserTurn | None = None
+        self._void: UserTurn | None = None
+        self._over = False
+
+    async def start(self) -> None:
+        """Have the greeting rendered ahead."""
+        if self.greeting:
+            self.call.ahead.append(self.greeting)
+
+    def on_call_start(self, start: CallStart) -> None:
+        """Greet."""
+        self._act(self._machine.call_started(self.call.now))
+        if self.greeting:
+            self.call.say(self.greeting)
+
+    # --- the caller ----------------------------------------------------------------------------------------
+
+    def on_speech_started(self, speech: SpeechStarted) -> None:
+        """The caller speaks."""
+        self._act(self._machine.speech_started(self.call.now, speech.at))
+
+    def on_speech_paused(self, speech: SpeechPaused) -> None:
+        """The caller is silent for a moment."""
+        self._act(self._machine.speech_paused(self.call.now, speech.at))
+
+    def on_transcript(self, transcript: Transcript) -> None:
+        """The recogniser has understood something."""
+        self._act(
+            self._machine.transcript(
+                self.call.now,
+                transcript.text,
+                final=transcript.final,
+                segment=transcript.segment,
+                settled=transcript.settled,
+            )
+        )
+
+    def on_digit(self, digit: Digit) -> None:
+        """A key was pressed."""
+        self._act(self._machine.digit(self.call.now))
+
+    # --- the agent -----------------------------------------------------------------------------------------
+
+    def on_answer_began(self, began: AnswerBegan) -> None:
+        """The agent begins to answer, or to say something by itself."""
+        answer = began.answer
+        if answer.turn is not None and answer.turn is self._void:
+            self.call.interrupt(answer)  # the turn was taken back before its answer began
+        else:
+            protected = not answer.interruptible
+            self._act(self._machine.answer_began(self.call.now, answer.id, protected=protected))
+
+    def on_playout_started(self, playout: PlayoutStarted) -> None:
+        """The agent is heard."""
+        self._act(self._machine.agent_started(self.call.now, playout.answer.id, playout.at))
+
+    def on_playout_finished(self, playout: PlayoutFinished) -> None:
+        """The agent is silent."""
+        self._act(self._machine.agent_finished(self.call.now, playout.answer.id, playout.at))
+
+    def on_answer_ended(self, ended: AnswerEnded) -> None:
+        """Nothing of an answer will be heard; of one that is still playing, `PlayoutFinished` tells."""
+        if not ended.answer.playing:
+            self._act(self._machine.answer_ended(self.call.now, ended.answer.id))
+
+    def on_call_end(self, end: CallEnd) -> None:
+        """Decide nothing any more."""
+        self._over = True
+
+    # --- decisions -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._act(self._machine.tick(self.call.now))
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            if not self._over:
+                self._do(action)
+        if not self._over:
+            self._set_timer()
+
+    def _do(self, action: Action) -> None:
+        call = self.call
+        phrases = call.runtime.phrases
+        if isinstance(action, EndTurn):
+            self._end_turn(action)
+        elif isinstance(action, Interrupt):
+            self._interrupt(action)
+        elif isinstance(action, NoTranscript | Nudge):
+            call.say(phrases.not_understood)
+        elif isinstance(action, Reprompt):
+            call.say(phrases.still_there)
+        elif isinstance(action, ModelSilent):
+            call.give_up_answers("model.silent", "no answer was heard in time after the caller's turn")
+        elif isinstance(action, HangUp) and call.ending is None:
+            call.say(phrases.goodbye)
+            call.hang_up(action.reason)
+
+    def _end_turn(self, action: EndTurn) -> None:
+        now = self.call.now
+        endpointed = min(now, action.ended + self._machine.options.silence)
+        turn = UserTurn(action.text, action.started, action.ended, endpointed, now, action.continued)
+        self._last = turn
+        self.push(turn)
+
+    def _interrupt(self, action: Interrupt) -> None:
+        if not action.answers:
+            self._void = self._last
+        for answer in self.call.live_answers():
+            if answer.id in action.answers:
+                self.call.interrupt(answer)
+
+    def _set_timer(self) -> None:
+        deadline = self._machine.deadline()
+        if deadline == self._deadline and (deadline is None or self._timer is not None):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadline = deadline
+        self._timer = None if deadline is None else self.call.timer(deadline, self._tick, "turn")

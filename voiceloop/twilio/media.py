@@ -1,0 +1,88 @@
+"""``GET /media``: a WebSocket of Twilio's becomes a call through a bot's pipeline."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from voiceloop.call import Call
+from voiceloop.errors import VoiceloopError
+from voiceloop.faults import describe
+from voiceloop.pipeline import Pipeline
+from voiceloop.report import CallReport
+from voiceloop.runtime import Runtime
+from voiceloop.twilio.transport import HandshakeError, TwilioTransport
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["Bot", "media_app"]
+
+log = logging.getLogger("voiceloop.twilio")
+
+Bot = Callable[[Call], Pipeline | Awaitable[Pipeline]]
+"""What a bot file defines as ``bot``: called once per call, sync or async."""
+
+MAX_SOCKET_MESSAGE = 4 * 1024 * 1024
+"""Bytes of a WebSocket message beyond which the socket is closed. Below it the protocol machine refuses politely."""
+
+
+def media_app(bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] | None = None) -> web.Application:
+    """An aiohttp application with the one route ``GET /media``, which runs `bot` for every stream.
+
+    Args:
+        bot: makes the pipeline of a call.
+        runtime: what the calls share; closed by whoever made it.
+        on_call: called with every new `Call`, before the bot.
+    """
+    from aiohttp import web
+
+    async def media(request: web.Request) -> web.WebSocketResponse:
+        # Twilio does not speak permessage-deflate; offering it is suspected to break its sockets.
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_SOCKET_MESSAGE)
+        await socket.prepare(request)
+        try:
+            transport = await TwilioTransport.accept(socket)
+        except HandshakeError as error:
+            log.warning("a socket that is no media stream: %s", error)
+            await socket.close(code=1002, message=str(error).encode()[:120])
+            return socket
+        await run_call(bot, transport, runtime, on_call)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/media", media)
+    return app
+
+
+async def run_call(
+    bot: Bot, transport: TwilioTransport, runtime: Runtime, on_call: Callable[[Call], object] | None = None
+) -> CallReport | None:
+    """Run one call from its started stream to its end. None when the bot could not be made."""
+    started = transport.started
+    params = dict(started.parameters)
+    call = Call(
+        transport,
+        id=started.call_sid,
+        caller=params.pop("caller", ""),
+        number=params.pop("number", ""),
+        direction=params.pop("direction", "inbound"),
+        params=params,
+        runtime=runtime,
+    )
+    try:
+        if on_call is not None:
+            on_call(call)
+        made = bot(call)
+        pipeline = await made if inspect.isawaitable(made) else made
+        if not isinstance(pipeline, Pipeline):
+            raise VoiceloopError(f"bot(call) must return a Pipeline, got {type(pipeline).__name__}")
+    except Exception as error:
+        line, detail = describe(error)
+        log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail)
+        call.note_fault("bot", line, detail)
+        await transport.stop()
+        return None
+    return await pipeline.run(call)

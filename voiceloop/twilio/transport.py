@@ -1,0 +1,222 @@
+"""A Twilio Media Stream as the head of a pipeline: the protocol machine inside a thin shell of I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from voiceloop.errors import VoiceloopError
+from voiceloop.frames import CallerAudio, CallStart, Digit, MarkEcho
+from voiceloop.processor import Processor
+from voiceloop.registry import Work
+from voiceloop.twilio.media_clock import MediaClock
+from voiceloop.twilio.protocol import Dtmf, MarkEchoed, Media, MediaStream, ProtocolError, Started, State, Stopped
+
+if TYPE_CHECKING:
+    from aiohttp.web import WebSocketResponse
+
+__all__ = ["HandshakeError", "TransportOptions", "TwilioTransport"]
+
+RATE = 8000
+NOTED_REFUSALS = 10
+"""Refused messages that are recorded one by one; more are only counted."""
+
+
+class HandshakeError(VoiceloopError):
+    """The socket did not become a media stream: closed, too slow, or not Twilio's protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """Limits on what the other side can do."""
+
+    handshake: float = 5.0
+    """Seconds from the open socket to the ``start`` message."""
+    silence: float = 10.0
+    """Seconds without any message after which the line is held to be dead. Twilio sends audio all the time."""
+    refusals: int = 1000
+    """Messages against the protocol that a call survives."""
+    unsent: int = 8_000_000
+    """Bytes waiting to be written before the line is held to be dead."""
+
+
+class TwilioTransport(Processor):
+    """Hears the caller through a WebSocket, and speaks to them.
+
+    Made by `accept`. Pushes `CallerAudio`, `Digit` and `MarkEcho`; the streamer at the end of the pipeline speaks
+    through `send_media`, `send_mark` and `send_clear`.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocketResponse,
+        stream: MediaStream,
+        started: Started,
+        options: TransportOptions | None = None,
+    ) -> None:
+        self._socket: WebSocketResponse | None = socket
+        self._stream = stream
+        self.started = started
+        self.options = options or TransportOptions()
+        self._clock = MediaClock()
+        self._out: deque[str] = deque()
+        self._unsent = 0
+        self._news: asyncio.Future[None] | None = None
+        self._heard_at = 0.0
+
+    @classmethod
+    async def accept(cls, socket: WebSocketResponse, options: TransportOptions | None = None) -> TwilioTransport:
+        """Read the opening of a media stream from a prepared server socket.
+
+        Raises:
+            HandshakeError: no ``start`` came in time, or what came cannot be one.
+        """
+        options = options or TransportOptions()
+        stream = MediaStream()
+        refused = 0
+        try:
+            async with asyncio.timeout(options.handshake):
+                while True:
+                    message = await socket.receive()
+                    data = _data(message)
+                    if data is None:
+                        raise HandshakeError("expected connected and start, but the socket was closed")
+                    try:
+                        event = stream.receive(data)
+                    except ProtocolError as error:
+                        refused += 1
+                        if error.fatal or refused > NOTED_REFUSALS:
+                            raise HandshakeError(str(error)) from None
+                        continue
+                    if isinstance(event, Started):
+                        return cls(socket, stream, event, options)
+                    if isinstance(event, Stopped):
+                        raise HandshakeError("expected start, came stop")
+        except TimeoutError:
+            raise HandshakeError(f"expected start within {options.handshake:g} s, nothing usable came") from None
+
+    # --- what comes in -------------------------------------------------------------------------------------
+
+    def on_call_start(self, start: CallStart) -> None:
+        """Begin to read and to write."""
+        assert self._engine is not None
+        self._heard_at = self.call.now
+        self._engine.spawn(self._read(), "twilio reader", origin=self._index, on_done=self._closed)
+        self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed)
+        self._watch()
+
+    async def _read(self) -> None:
+        socket = self._socket
+        assert socket is not None
+        while True:
+            data = _data(await socket.receive())
+            if data is None:
+                return
+            self.receive(data)
+
+    def receive(self, data: str | bytes) -> None:
+        """Take one WebSocket message."""
+        call = self.call
+        call.wake("in", data)
+        self._heard_at = call.now
+        try:
+            event = self._stream.receive(data)
+        except ProtocolError as error:
+            if self._stream.refused <= NOTED_REFUSALS:
+                call.note_fault("twilio.protocol", str(error))
+            if self._stream.refused >= self.options.refusals:
+                call.end("protocol")
+            return
+        if type(event) is Media:
+            payload = event.payload
+            at = self._clock.speech_time(event.timestamp_ms, len(payload) / RATE, call.now)
+            self.push(CallerAudio(payload, at))
+        elif type(event) is MarkEchoed:
+            self.push(MarkEcho(event.name, event.sequence, call.now))
+        elif type(event) is Dtmf:
+            self.push(Digit(event.digit, call.now))
+        elif type(event) is Stopped:
+            call.end("caller hung up")
+
+    def _closed(self, work: Work) -> None:
+        """The socket is gone: with or without a ``stop`` the call is over."""
+        if self._engine is not None and not work.cancelled:
+            if work.failure is not None and not isinstance(work.failure, ConnectionError):
+                self.call.note_fault(work.name, f"{type(work.failure).__name__}: {work.failure}")
+            self.call.end("disconnected")
+
+    def _watch(self) -> None:
+        call = self.call
+        if call.now - self._heard_at >= self.options.silence:
+            call.note_fault("twilio.silent", f"no message from the carrier for {self.options.silence:g} s")
+            call.end("disconnected")
+        else:
+            call.timer(self._heard_at + self.options.silence, self._watch, "carrier silent")
+
+    # --- what goes out -------------------------------------------------------------------------------------
+
+    def send_media(self, payload: bytes) -> None:
+        """Append audio (mu-law, 8000 Hz) to what the caller hears."""
+        self._send(self._stream.media_message, payload)
+
+    def send_mark(self, name: str) -> None:
+        """Set a mark behind all audio sent so far; a `MarkEcho` comes when it was played."""
+        self._send(self._stream.mark_message, name)
+
+    def send_clear(self) -> None:
+        """Drop all audio that was not played yet, also what is still waiting to be written."""
+        kept = [message for message in self._out if not message.startswith('{"event":"media"')]
+        self._out.clear()
+        self._out.extend(kept)
+        self._unsent = sum(map(len, kept))
+        self._send(self._stream.clear_message)
+
+    def _send(self, write: Callable[..., str], *what: object) -> None:
+        if self._stream.state is State.STOPPED:
+            return  # the caller has hung up; the call is about to learn it
+        call = self.call
+        message = write(*what)
+        if call.log is not None:
+            call.log.add(call.now, "out", message)
+        self._out.append(message)
+        self._unsent += len(message)
+        if self._unsent > self.options.unsent:
+            call.note_fault("twilio.unsent", f"{self._unsent} bytes could not be written: the carrier does not read")
+            self._out.clear()
+            self._unsent = 0
+            call.end("disconnected")
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _write(self) -> None:
+        socket = self._socket
+        assert socket is not None
+        loop = asyncio.get_running_loop()
+        while True:
+            while self._out:
+                message = self._out.popleft()
+                self._unsent -= len(message)
+                await socket.send_str(message)
+            self._news = loop.create_future()
+            await self._news
+
+    async def stop(self) -> None:
+        """Write what is left, and close the socket."""
+        socket, self._socket = self._socket, None
+        if socket is None:
+            return
+        if not socket.closed:
+            while self._out:
+                await socket.send_str(self._out.popleft())
+        await socket.close()
+
+
+def _data(message: Any) -> str | bytes | None:
+    """The payload of an aiohttp message; None when the socket is closed or broken."""
+    kind = message.type
+    if kind == 1 or kind == 2:  # TEXT, BINARY
+        return message.data  # type: ignore[no-any-return]
+    return None

@@ -1,0 +1,87 @@
+"""Voice activity in a pipeline: the caller's audio in, speech started and speech paused out."""
+
+from __future__ import annotations
+
+from voiceloop.frames import CallerAudio, SpeechPaused, SpeechStarted
+from voiceloop.processor import Processor
+from voiceloop.vad.base import Line, VADModel
+from voiceloop.vad.detector import SpeechDetector, Started, VADOptions
+from voiceloop.vad.energy import EnergyModel
+from voiceloop.vad.silero import SileroModel
+
+__all__ = ["EnergyVAD", "SileroVAD", "VADProcessor"]
+
+RATE = 8000
+LOST = 0.1
+"""A jump of the audio's time by more than this, seconds, means that audio was lost in between."""
+
+
+class VADProcessor(Processor):
+    """Watches the caller's audio and pushes `SpeechStarted` and `SpeechPaused`.
+
+    Args:
+        model: shared by all calls.
+        options: when speech is held to begin and to pause; the default suits a telephone.
+    """
+
+    def __init__(self, model: VADModel, options: VADOptions | None = None) -> None:
+        self._named = model
+        self._options = options
+        self._detector = SpeechDetector(options)
+        self._line: Line | None = None
+        self._window = 0
+        self._buffer = bytearray()
+        self._position = 0  # samples before the buffer
+        self._time = 0.0  # when the sample at the end of the buffer is spoken
+
+    async def start(self) -> None:
+        """Load the model, off the loop where that takes time."""
+        self._model = self._chosen()
+        self._line = await self.call.runtime.offload(self._model.new_line)
+        self._window = self._model.window
+
+    def _chosen(self) -> VADModel:
+        for base, substitute in self.call.runtime.substitutes.items():
+            if base is VADModel:
+                return substitute  # type: ignore[no-any-return]
+        return self._named
+
+    def on_caller_audio(self, audio: CallerAudio) -> None:
+        """Judge every window that is complete."""
+        if self._line is None:
+            return
+        buffer = self._buffer
+        if audio.at - self._time > LOST:
+            self._jump(audio.at)
+        buffer += audio.audio
+        self._time = audio.at + len(audio.audio) / RATE
+        window = self._window
+        while len(buffer) >= window:
+            probability = self._line.probability(bytes(buffer[:window]))
+            del buffer[:window]
+            events = self._detector.feed(probability, self._position, window)
+            self._position += window
+            for event in events:
+                at = self._time - (self._position + len(buffer) - event.at_sample) / RATE
+                self.push(SpeechStarted(at) if isinstance(event, Started) else SpeechPaused(at))
+
+    def _jump(self, at: float) -> None:
+        """Audio is missing: count it as silence, and let the model start afresh."""
+        if self._time:
+            self._position += len(self._buffer) + round((at - self._time) * RATE)
+            self._line = self._model.new_line()
+        self._buffer.clear()
+
+
+class SileroVAD(VADProcessor):
+    """Silero's neural model at 8 kHz. Needs ``voiceloop[silero]``; one session serves the whole process."""
+
+    def __init__(self, options: VADOptions | None = None) -> None:
+        super().__init__(SileroModel(), options)
+
+
+class EnergyVAD(VADProcessor):
+    """Loudness above an adapting noise floor. Needs nothing, and mistakes any noise for speech."""
+
+    def __init__(self, options: VADOptions | None = None) -> None:
+        super().__init__(EnergyModel(), options)
