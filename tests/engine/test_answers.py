@@ -52,9 +52,7 @@ async def test_answer_of_an_async_handler_that_raises_has_failed(session, tape, 
         assert (writer.answer.outcome, writer.answer.state) == ("failed", AnswerState.DEAD)
         apology = running.call.runtime.phrases.apology
         assert tape.content == ["Text:hello ", f"Text:{apology}", "AnswerEnd:2"]
-        assert [(f.kind, f.message) for f in running.call.faults] == [
-            ("Writer.on_digit", "ValueError: no more words")
-        ]
+        assert [(f.kind, f.message) for f in running.call.faults] == [("Writer.on_digit", "ValueError: no more words")]
     assert tape.of(AnswerEnded) == ["AnswerEnded:1", "AnswerEnded:2"]
 
 
@@ -84,6 +82,36 @@ async def test_answer_begun_by_one_plain_handler_survives_the_failure_of_another
     async with session(head, starter, Broken()):
         head.push(Digit("1", 0.0))
         assert starter.answer.outcome is None
+
+
+async def test_answer_begun_by_an_earlier_frame_survives_the_failure_of_a_later_one(session):
+    class Moody(Processor):
+        def on_digit(self, digit: Digit) -> None:
+            if digit.digit == "2":
+                raise ValueError("no")
+            self.answer = self.begin_answer()
+            self.call.broadcast(Digit("2", 0.0))  # delivered in the same go
+
+    head, moody = Head(), Moody()
+    async with session(head, moody) as running:
+        head.push(Digit("1", 0.0))
+        assert moody.answer.outcome is None
+        assert [fault.kind for fault in running.call.faults] == ["Moody.on_digit"]
+
+
+async def test_other_answer_of_a_cancelled_handler_is_discarded(session, settle):
+    class Twofold(Processor):
+        async def on_digit(self, digit: Digit) -> None:
+            self.first, self.second = self.begin_answer(), self.begin_answer()
+            await asyncio.sleep(10)
+
+    head, twofold = Head(), Twofold()
+    async with session(head, twofold) as running:
+        head.push(Digit("1", 0.0))
+        await settle()
+        running.call.interrupt(twofold.first)
+        await settle()
+        assert (twofold.first.outcome, twofold.second.outcome) == ("interrupted", "discarded")
 
 
 async def test_answer_begun_while_starting_is_finished_when_start_returns(session, tape, settle):
@@ -212,6 +240,22 @@ async def test_speculative_answer_is_committed_once_and_then_heard(session, tape
         assert tape.of(Commit) == ["Commit:1"]
 
 
+async def test_speculative_answer_is_not_complete_before_it_is_committed(session, tape):
+    head = Head()
+    async with session(head, tape) as running:
+        guess, good = head.begin_answer(speculative=True), head.begin_answer(speculative=True)
+        for answer in (guess, good):
+            head.write(answer, f"answer {answer.id}")
+            head.finish_answer(answer)
+            assert (answer.delivered, answer.outcome) == (True, None)
+        running.call.discard(guess)
+        running.call.commit(good)
+        assert (guess.outcome, good.outcome) == ("discarded", "complete")
+        assert tape.of(Commit, AnswerEnded) == ["AnswerEnded:1", "Commit:2", "AnswerEnded:2"]
+        report = await running.end()
+    assert [str(message) for message in report.conversation] == ["assistant: answer 2"]
+
+
 async def test_discarded_answer_is_dropped_without_an_interruption(session, tape):
     head = Head()
     async with session(head, tape) as running:
@@ -292,5 +336,4 @@ async def test_waiting_for_room_can_be_cancelled_alone(session, settle):
                 await answer.room()
         answer.buffered = 0.0
         await settle()
-        assert first.done()
-        assert second.done()
+        assert (first.result(), second.result()) == (None, None)

@@ -64,6 +64,22 @@ async def test_processor_watches_what_it_also_consumes_first(session, tape):
     assert (log, tape.content) == (["looked", "took"], [])
 
 
+async def test_content_whose_answer_a_watcher_cuts_off_is_not_handled_any_more(session, tape):
+    class Guard(Processor):
+        @watch
+        def on_anything(self, content: Content) -> None:
+            self.call.interrupt(content.answer)
+
+        def on_text(self, text: Text) -> None:
+            raise AssertionError("content of a dead answer was handled")
+
+    head = Head()
+    async with session(head, Guard(), tape) as running:
+        head.push(Text(running.call.open_answer(), "a"))
+        head.push(Audio(running.call.open_answer(), b"a"))
+    assert (tape.content, running.call.faults) == ([], [])
+
+
 async def test_most_specific_type_wins_whatever_the_order_of_names(session):
     got: list[str] = []
 

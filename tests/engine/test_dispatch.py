@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from voiceloop.frames import Content, Digit, Fault, Text
 from voiceloop.handlers import watch
 from voiceloop.processor import Processor
@@ -130,10 +134,8 @@ async def test_frames_of_an_interrupted_action_are_delivered_and_its_error_raise
             head.push(Digit("1", 0.0))
             raise ValueError("half way")
 
-        try:
+        with pytest.raises(ValueError, match="half way"):
             running.call._engine.within(action)
-        except ValueError as error:
-            assert str(error) == "half way"
         assert tape.of(Digit) == ["Digit:1"]
 
 
@@ -157,12 +159,8 @@ async def test_content_cannot_be_pushed_up(session):
     head, tail = Head(), Head()
     async with session(head, tail) as running:
         answer = running.call.open_answer()
-        try:
+        with pytest.raises(TypeError, match=r"^push_up takes a signal; Text is content, which only flows "):
             tail.push_up(Text(answer, "x"))
-        except TypeError as error:
-            assert str(error) == "push_up takes a signal; Text is content, which only flows downstream."
-        else:
-            raise AssertionError("content went up")
 
 
 async def test_broadcast_reaches_all_in_list_order_from_wherever_it_comes(session):
@@ -184,8 +182,6 @@ async def test_broadcast_reaches_all_in_list_order_from_wherever_it_comes(sessio
 
 
 async def test_call_time_is_that_of_the_wake_up(session):
-    import asyncio
-
     class Clock(Processor):
         times: list[float]
 

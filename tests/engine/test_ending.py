@@ -67,6 +67,26 @@ async def test_task_that_swallows_its_cancellation_is_abandoned_and_named_within
     assert others() == set()
 
 
+async def test_abandoned_task_that_fails_in_the_end_bothers_nobody(session):
+    class Stuck(Processor):
+        async def on_digit(self, digit: Digit) -> None:
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                await asyncio.sleep(10)
+                raise ValueError("nobody hears this") from None
+
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    async with session(head := Head(), Stuck(), limits=Limits(close=1.0)) as running:
+        head.push(Digit("1", 0.0))
+        await asyncio.sleep(1)
+        assert (await running.end()).abandoned == ["Stuck.on_digit"]
+        await asyncio.sleep(20)
+        assert others() == set()
+    assert complaints == []
+
+
 async def test_stops_are_bounded_each_and_run_after_all_tasks_have_ended(session):
     log: list[str] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from voiceloop.frames import AnswerEnd, AnswerEnded, Audio, Content, Digit, Interruption, Text
+from voiceloop.frames import AnswerEnded, Audio, Content, Digit, Fault, Interruption, Text
 from voiceloop.handlers import watch
 from voiceloop.processor import Processor
 
@@ -168,6 +168,33 @@ async def test_failed_handler_fails_its_answer_and_opens_the_gate(session, tape,
         assert tape.content[:2] == ["Text:good", "AnswerEnd:2"]
 
 
+async def test_failure_is_told_to_everybody_before_the_next_answer_passes(session, tape, settle):
+    class Broken(Processor):
+        async def on_audio(self, audio: Audio) -> None:
+            raise ValueError("no")
+
+        def on_text(self, text: Text) -> None:
+            self.push(text)
+
+    head = Head()
+    async with session(head, Broken(), tape) as running:
+        running.call.play(b"x")
+        running.call.say("b")
+        await settle()
+        assert tape.of(Text, AnswerEnded, Fault)[:3] == ["Fault:Broken.on_audio", "AnswerEnded:1", "Text:b"]
+
+
+async def test_answer_that_is_still_being_heard_does_not_keep_the_next_one_from_the_gate(session, tape, settle):
+    head = Head()
+    async with session(head, Slow(), tape) as running:
+        first = running.call.say("a")
+        running.call._engine.hold(first)  # as the streamer does, until it was played
+        running.call.say("b")
+        await asyncio.sleep(2)
+        await settle()
+        assert (first.outcome, tape.content) == (None, ["Text:a", "AnswerEnd:1", "Text:b", "AnswerEnd:2"])
+
+
 async def test_handler_that_cancels_itself_has_failed(session, tape, settle):
     class Leaky(Processor):
         async def on_text(self, text: Text) -> None:
@@ -263,20 +290,3 @@ async def test_content_between_two_gates_stays_in_order(session, tape, settle):
     assert tape.content == [
         word for n, text in enumerate(("one", "two", "three"), 1) for word in (f"Text:{text}", f"AnswerEnd:{n}")
     ]
-
-
-async def test_end_of_an_answer_overtakes_nothing(session, settle):
-    log: list[str] = []
-
-    class Last(Processor):
-        def on_text(self, text: Text) -> None:
-            log.append(text.text)
-
-        def on_end(self, end: AnswerEnd) -> None:
-            log.append("end")
-
-    async with session(Head(), Slow(), Last()) as running:
-        running.call.say("a")
-        await asyncio.sleep(1)
-        await settle()
-        assert log == ["a", "end"]

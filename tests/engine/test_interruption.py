@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from voiceloop.frames import AnswerEnded, CallEnd, Digit, Interruption, Pause, Resume, Text
+from voiceloop.frames import AnswerEnded, Audio, CallEnd, Digit, Interruption, Pause, Resume, Text
 from voiceloop.processor import Processor
 from voiceloop.stream import Stream
 
@@ -106,21 +106,23 @@ async def test_uninterruptible_answer_is_cut_only_by_name(session):
 
 
 async def test_answer_behind_the_interrupted_ones_is_not_begun_before_it_dies_too(session, settle):
-    begun: list[int] = []
+    begun: list[str] = []
 
     class Voice(Processor):
-        async def on_text(self, text: Stream[Text]) -> None:
-            begun.append(text.answer.id)
-            async for _ in text:
-                await asyncio.sleep(1)
+        async def on_audio(self, audio: Audio) -> None:
+            begun.append("audio")
+            await asyncio.sleep(1)
+
+        def on_text(self, text: Text) -> None:
+            begun.append("text")
 
     async with session(Head(), Voice()) as running:
-        running.call.say("a")
+        running.call.play(b"a")
         running.call.say("b")
         await settle()
         running.call.interrupt()
         await settle()
-    assert begun == [1]
+    assert begun == ["audio"]
 
 
 async def test_work_for_the_caller_is_not_cancelled_by_an_interruption(session, settle):
@@ -236,6 +238,26 @@ async def test_hang_up_before_an_interruption_in_one_pass_leaves_no_worker(sessi
         running.call.interrupt()
         report = await running.ended()
     assert (report.reason, report.abandoned) == ("caller hung up", [])
+
+
+async def test_handlers_that_fail_to_clean_up_after_interruptions_do_not_end_the_call(session, settle):
+    class Dirty(Processor):
+        async def on_digit(self, digit: Digit) -> None:
+            self.begin_answer()
+            try:
+                await asyncio.sleep(10)
+            finally:
+                raise ConnectionError("closed")
+
+    head = Head()
+    async with session(head, Dirty()) as running:
+        for _ in range(5):
+            head.push(Digit("1", 0.0))
+            await settle()
+            running.call.interrupt()
+            await settle()
+        assert running.call.ending is None
+        assert [fault.message for fault in running.call.faults] == ["ConnectionError: closed"] * 5
 
 
 async def test_pause_and_resume_reach_everybody_and_end_nothing(session, tape):

@@ -43,8 +43,8 @@ class Alignment:
 def token_ends(text: str) -> list[int]:
     """Offsets behind each token of a text, with the punctuation that closes it."""
     matches = list(_TOKEN.finditer(text))
-    starts = [match.start() for match in matches[1:]] + [len(text)]
-    return [_closed(text, match.end(), start) for match, start in zip(matches, starts, strict=True)]
+    limits = [match.start() for match in matches[1:]] + [len(text)]
+    return [_closed(text, match.end(), limit) for match, limit in zip(matches, limits, strict=False)]
 
 
 def align(text: str, spoken: Sequence[str], *, complete: bool) -> Alignment:
@@ -97,7 +97,8 @@ def _find(tokens: Sequence[str], cursor: int, token: str, following: str | None,
         if tokens[at] != token:
             continue
         confirmed = following is not None and at + 1 < len(tokens) and tokens[at + 1] == following
-        if skipped == 0 or (skipped == 1 and missed) or confirmed or len(token) >= _TELLING:
+        accounted = bool(missed) and skipped <= 1 + missed // 2  # by words that were not found before
+        if skipped == 0 or accounted or confirmed or len(token) >= _TELLING:
             return skipped
     return None
 

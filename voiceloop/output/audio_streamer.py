@@ -21,7 +21,7 @@ from voiceloop.frames import (
     Resume,
     Word,
 )
-from voiceloop.output.events import Finished, Output, PlayoutOptions, SendClear, SendMark, SendMedia, Settled, Started
+from voiceloop.output.events import RATE, Finished, Output, PlayoutOptions, SendClear, SendMark, SendMedia, Settled, Started
 from voiceloop.output.heard import HeardLedger
 from voiceloop.output.playout import Playout
 from voiceloop.processor import Processor
@@ -58,6 +58,7 @@ class AudioStreamer(Processor):
         self._wakeup: float | None = None
         self._line: Line | None = None
         self._plain: Answer | None = None
+        self._plain_bytes = 0
         self._plain_timer: Timer | None = None
 
     async def start(self) -> None:
@@ -91,17 +92,30 @@ class AudioStreamer(Processor):
     async def queue_audio(self, audio: bytes, words: Iterable[Word] = ()) -> None:
         """Play audio (mu-law, 8000 Hz) that no pipeline made, behind what is being said.
 
+        `words` is what it says, with times from its own first sample; it enters the conversation as it is heard.
         Returns when there is room for more, so that a loop over a voice's audio is slowed to the pace of speech.
         """
         answer = self._plain
         if answer is None or answer.outcome is not None or answer.finished:
-            answer = self._plain = self.call.open_answer()
-        self._engine_content(Audio(answer, audio, tuple(words)))
+            answer, self._plain_bytes = self.call.open_answer(), 0
+            self._plain = answer
+        offset = self._plain_bytes / RATE
+        self._plain_bytes += len(audio)
+        timed = tuple(Word(word.text, word.start + offset, word.end + offset) for word in words)
+        answer.text = " ".join(filter(None, [answer.text, *(word.text for word in timed)]))
+        self._engine_content(Audio(answer, audio, timed, silent=not timed))
         if self._plain_timer is not None:
             self._plain_timer.cancel()
         quiet = self.call.now + answer.buffered + QUIET_AFTER
-        self._plain_timer = self.call.timer(quiet, lambda: self.finish_answer(answer), "queue_audio")
+        self._plain_timer = self.call.timer(quiet, lambda: self._finish_plain(answer), "queue_audio")
         await answer.room()
+
+    def _finish_plain(self, answer: Answer) -> None:
+        """No more audio was queued: its end begins here, nothing in front of this processor knows of it."""
+        if answer.outcome is None:
+            self._playout.finish(answer.id)
+            self.finish_answer(answer)
+            self._run(self._playout.pump(self.call.now))
 
     def _engine_content(self, audio: Audio) -> None:
         engine = self._engine
@@ -193,7 +207,8 @@ class AudioStreamer(Processor):
         if answer is None:
             return
         if isinstance(news, Started):
-            answer.stamp("played", news.at)
+            # As the caller's words, which are dated by their arrival: so a latency counts the way there and back.
+            answer.stamp("played", news.at + self._playout.round_trip / 2)
             self._update(answer)
             self.push_up(PlayoutStarted(answer, news.at))
         elif isinstance(news, Settled):

@@ -28,15 +28,11 @@ from voiceloop.output.events import (
     Started,
 )
 from voiceloop.output.marks import Echo, Mark, MarkKind, count_played
+from voiceloop.output.pacing import FRAME, Pacing
 from voiceloop.output.transit import Transit
 from voiceloop.output.voice import Voice, bytes_at
 
 __all__ = ["Playout", "PlayoutOptions", "Position"]
-
-_SLACK = 0.001
-"""Seconds: a timer may fire a hair early and must find its room."""
-_FRAME = 160
-"""Bytes (20 ms) the carrier may take from its buffer at once."""
 
 
 @dataclass(slots=True)
@@ -58,11 +54,11 @@ class Playout:
 
     def __init__(self, options: PlayoutOptions | None = None) -> None:
         self.options = options = options or PlayoutOptions()
-        self._chunk = bytes_at(options.chunk)
         self._mark_every = bytes_at(options.mark_every)
         self._voices: dict[int, Voice] = {}  # not settled yet, in the order they speak
         self._settled: dict[int, Position] = {}
         self._transit = Transit(options.round_trip)
+        self._pacing = Pacing(options, self._transit)
         self._cuts: list[_Cut] = []
         self._clears = 0
 
@@ -116,7 +112,7 @@ class Playout:
         times += [when for when, _ in self._transit.overdue(self.options.echo_limit)[:1]]
         voice = self._speaker()
         if voice is not None and voice.sent < voice.total:
-            times.append(self._sendable(voice))
+            times.append(self._pacing.sendable(voice))
         return min(times, default=None)
 
     def echo(self, name: str, sequence: int, now: float) -> list[Output]:
@@ -216,14 +212,16 @@ class Playout:
         return waiting
 
     def _send(self, now: float, out: list[Output]) -> None:
+        filling = False  # once there is room for a chunk, all room is used
         while (voice := self._speaker()) is not None:
             if voice.exhausted:
                 out.append(SendMark(self._transit.mark(MarkKind.END, voice, now)))
                 voice.ended = voice.flying = True
                 continue
-            size = self._allowance(voice, now)
+            size = self._pacing.allowance(voice, now, filling=filling)
             if size <= 0:
                 break
+            filling = True
             if not voice.begun:
                 out.append(SendMark(self._transit.mark(MarkKind.START, voice, now)))
             edge = voice.next_mark(self._mark_every)
@@ -233,21 +231,6 @@ class Playout:
             out.append(SendMedia(payload))
             if voice.sent == edge and not voice.exhausted:
                 out.append(SendMark(self._transit.mark(MarkKind.PLACE, voice, now)))
-
-    def _sendable(self, voice: Voice) -> float:
-        """From when on the next message may go, seconds."""
-        waiting, head = voice.total - voice.sent, self._transit.head
-        room = head - self.options.lead + min(waiting, self._chunk) / RATE
-        scrap = waiting < self._chunk and not voice.finished
-        return max(room, head - self.options.gather) if scrap else room
-
-    def _allowance(self, voice: Voice, now: float) -> int:
-        """How many bytes may go in one message now. Underrun or stall: never more ahead of now than the lead."""
-        waiting = voice.total - voice.sent
-        if not waiting or now + _SLACK < self._sendable(voice):
-            return 0
-        room = int((self.options.lead - self._transit.ahead(now)) * RATE + 1e-6)
-        return min(room, waiting, self._chunk)
 
     # --- inside: what was played ---
 
@@ -277,7 +260,7 @@ class Playout:
         out.append(Settled(voice.key, at, complete))
 
     def _bound(self, voice: Voice, now: float) -> int:
-        return min(voice.sent, self._transit.reached(voice, now) + _FRAME)
+        return min(voice.sent, self._transit.reached(voice, now) + FRAME)
 
     # --- inside: clear ---
 

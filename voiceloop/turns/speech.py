@@ -60,9 +60,10 @@ class Speech:
         return known is not None and not known.final
 
     def join(self, later: Speech) -> None:
-        """What was said after this."""
-        self._utterances += later._utterances
-        self._fresh = later._fresh
+        """What was said after this, if anything."""
+        if later._fresh or later.text:
+            self._utterances += later._utterances
+            self._fresh = later._fresh
 
     @property
     def text(self) -> str:
