@@ -20,7 +20,10 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.loop import run_virtual
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, dial
+from voiceloop.turns.events import TurnOptions
 
+GREETING = "Hello, how can I help?"
+PATIENT = TurnOptions(reprompt_after=60.0)
 ANSWERS = [
     "Sure, I can help you with that today. What would you like to have with it, and when will you come for it?",
     "That makes two of them then. We keep them warm for you until five, and you can pay when you come.",
@@ -35,7 +38,7 @@ STT = ScriptedSTT(LEXICON, delay=0.1)
 def bot(call: Call) -> Pipeline:
     """A plain bot."""
     return Pipeline(
-        [call.transport, EnergyVAD(), STT, TurnTaking("Hello, how can I help?"), LLMAggregator(LLM), TTS, AudioStreamer()]
+        [call.transport, EnergyVAD(), STT, TurnTaking(GREETING, PATIENT), LLMAggregator(LLM), TTS, AudioStreamer()]
     )
 
 
@@ -51,8 +54,7 @@ async def conversation(turns: int, length: float) -> dict[str, Any]:
                 await caller.says(f"I would like number {turn} please and something to drink")
             if turn % 5 != 3:
                 await caller.hears()
-        now = caller.call.now
-        await caller.waits(max(0.0, length - now - 0.5))
+        await caller.waits(max(0.0, length - caller.call.now))
         report = await caller.hangs_up()
         log = caller.call.log
         assert log is not None

@@ -247,15 +247,16 @@ class Call:
     def note_fault(self, kind: str, message: str, detail: str = "") -> None:
         """Record a failure that harms nobody: it is not broadcast, and does not count against the call."""
         if len(self.faults) < MAX_FAULTS:
-            self.faults.append(FaultRecord(kind, message, detail, self.now - self._started))
+            now = self._engine.loop.time() if self._engine is not None else self.now
+            self.faults.append(FaultRecord(kind, message, detail, now - self._started))
         log.warning("call %s: %s: %s", self.id, kind, message)
         if detail:
             log.debug("%s", detail)
 
     def give_up_answers(self, kind: str, message: str) -> None:
-        """Fail every live answer to the caller: the caller hears an apology instead."""
+        """Fail every answer of which nothing was heard: the caller hears an apology instead."""
         engine = self._running("give_up_answers")
-        late = [answer for answer in engine.answers if answer.turn is not None]
+        late = [answer for answer in engine.answers if "played" not in answer.milestones]
         self.fault(kind, message, answer=late[0] if late else None)
         for answer in late:
             engine.end(answer, "failed")
@@ -265,13 +266,13 @@ class Call:
     def fail(self) -> None:
         """Give the call up, with a spoken goodbye if it can still be spoken."""
         if self.ending is None:
-            self._speak_or_end(self.runtime.phrases.failed)
+            self._speak_or_end(self.runtime.phrases.failed, interruptible=False)
             self.hang_up("failed")
 
-    def _speak_or_end(self, text: str) -> None:
+    def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
         canned = self.voice is not None and self.runtime.canned(self.voice, text) is not None
         if canned or self._fault_counts.total() < self.runtime.faults.in_all:
-            apology = self.say(text)
+            apology = self.say(text, interruptible=interruptible)
             if apology.outcome is None:
                 self._apologies[apology] = None
 
@@ -296,7 +297,7 @@ class Call:
         if answer.outcome == "failed" and self._engine is not None and not self._engine.closed:
             if apology:
                 self.end("failed")
-            elif self.ending is None:
+            elif self.ending is None and not self._apologies:  # one for all that failed
                 self._speak_or_end(self.runtime.phrases.apology)
         self._end_if_quiet()
 

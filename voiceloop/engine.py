@@ -1,4 +1,4 @@
-"""The engine of one call: delivers frames, runs handlers, begins and ends answers.
+"""The engine of one call: delivers frames and runs handlers. Its answers are kept in `voiceloop.answers`.
 
 Dispatch runs to completion: a frame pushed inside a handler waits until that handler has returned and is delivered
 before control goes back to the event loop. So no handler is ever re-entered, and no depth of pushes can recurse.
@@ -12,24 +12,12 @@ import asyncio
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from voiceloop.answer import Answer, AnswerState, Outcome
+from voiceloop.answer import Answer
+from voiceloop.answers import Answers
 from voiceloop.faults import describe
-from voiceloop.frames import (
-    AnswerBegan,
-    AnswerEnd,
-    AnswerEnded,
-    Broadcast,
-    Commit,
-    Content,
-    Fault,
-    Frame,
-    Interruption,
-    Signal,
-    UserTurn,
-)
+from voiceloop.frames import AnswerEnd, Broadcast, Content, Fault, Frame, Signal
 from voiceloop.gate import Gate
 from voiceloop.handlers import Kind
 from voiceloop.ports import BoundStop, Opening, Plan, Port
@@ -46,27 +34,21 @@ __all__ = ["Engine"]
 SETTLE_LIMIT = 200_000
 """Frames delivered in one go before a loop of processors that push at each other is cut."""
 
-class Engine:
+
+class Engine(Answers):
     """Routes frames between the processors of one call."""
 
     def __init__(self, call: Call, processors: tuple[Processor, ...]) -> None:
-        self.call = call
+        super().__init__(call)
         self.loop = asyncio.get_running_loop()
         self.registry = Registry(self.loop, call.wake)
         self.processors = processors
-        self.answers: dict[Answer, None] = {}
-        """Live answers, oldest first."""
-        self.unheard: dict[Answer, None] = {}
-        """Answers that live, or have ended and are still being heard."""
         self.closed = False
         self._table = table(tuple(type(processor) for processor in processors))
         self._gates = [Gate(self, index) if closes else None for index, closes in enumerate(self._table.gates)]
         self._queue: deque[tuple[Frame, Port]] = deque()
         self._pushed: list[tuple[Frame, Port]] = []
-        self._fresh: list[tuple[Answer, int]] = []
-        """Answers begun by plain handlers since the frame that is being delivered, and by whom."""
         self._busy = False
-        self._answer_count = 0
         self._ports: list[tuple[Port, Port]] = []
         self.head = Port(self, -1, False)
         for index, processor in enumerate(processors):
@@ -173,8 +155,13 @@ class Engine:
                 return
             if stop.watchers:
                 self.look(frame, stop)
-            if stop.handler is not None:
-                self.run(frame, stop)
+            handler = stop.handler
+            if handler is not None:
+                if answer.outcome is None:
+                    try:
+                        handler(frame)
+                    except (Exception, CancelledError) as error:
+                        self._failed(error, stop.index, handler.__name__, frame)
                 return
         if frame.__class__ is AnswerEnd:
             answer.delivered = True
@@ -202,6 +189,10 @@ class Engine:
     def pass_on(self, frame: Content, index: int) -> None:
         """Send content on from behind the gate of a processor."""
         self.dispatch(frame, self._ports[index][0])
+
+    def open(self, gate: Gate) -> None:
+        """Let content go on from a gate, as soon as no handler runs."""
+        self.dispatch(Opening(gate), self.head)
 
     def _plan(self, frame_type: type[Frame], origin: int, up: bool) -> Plan:
         if frame_type is Opening:
@@ -262,8 +253,10 @@ class Engine:
         if failure is None and work.cancelled and not (work.asked or work.kept):
             failure = CancelledError("cancelled from within: something it awaited was cancelled")
         if failure is not None and not self.closed:
-            concerned = answer or next(iter(begun), None)
-            self.call.fault(work.name, *describe(failure), answer=concerned)
+            if work.asked:  # a failure to clean up after an interruption harms nobody
+                self.call.note_fault(work.name, *describe(failure))
+            else:
+                self.call.fault(work.name, *describe(failure), answer=answer or next(iter(begun), None))
             for each in [answer, *begun]:
                 if each is not None:
                     self.end(each, "failed")
@@ -288,95 +281,12 @@ class Engine:
         for answer in begun:
             self.end(answer, "failed")
 
-    # --- answers -------------------------------------------------------------------------------------------
-
-    def begin(
-        self, origin: int, turn: UserTurn | None, speculative: bool, interruptible: bool, *, own: bool = True
-    ) -> Answer:
-        """Make an answer. It is the running handler's to finish, unless not its `own`."""
-        self._answer_count += 1
-        answer = Answer(self._answer_count, speculative=speculative, interruptible=interruptible, turn=turn)
-        answer.stamp("begun", self.call.now)
-        self.answers[answer] = self.unheard[answer] = None
-        if own and self._busy:
-            self._fresh.append((answer, origin))
-        elif own and (work := self.registry.current()) is not None:
-            work.begun[answer] = origin
-            if not work.kept:
-                answer._work[work] = None
-        self.dispatch(AnswerBegan(answer), self.head)
-        return answer
-
-    def finish(self, answer: Answer, origin: int) -> None:
-        """No more content of this answer comes from the processor at `origin`."""
-        if answer.finished or answer.outcome is not None:
-            return
-        answer.finished = True
-        self.dispatch(AnswerEnd(answer), self.head if origin < 0 else self._ports[origin][0])
-
-    def end(self, answer: Answer, outcome: Outcome) -> bool:
-        """End an answer, once: mark it, cancel what works for it, then tell everybody."""
-        if not answer._close(outcome):
-            return False
-        self.within(partial(self._bury, answer, outcome))
-        self._close_heard(answer)
-        return True
-
-    def _close_heard(self, answer: Answer) -> None:
-        if answer.outcome is not None and answer._holds <= 0 and answer in self.unheard:
-            del self.unheard[answer]
-            self.call._answer_closed(answer)
-
-    def _bury(self, answer: Answer, outcome: Outcome) -> None:
-        self.answers.pop(answer, None)
-        if answer.dead:
-            for work in list(answer._work):
-                work.cancel()
-        answer._work.clear()
-        waiting = [gate for gate in self._gates if gate is not None and gate.drop(answer)]
-        if outcome == "interrupted":
-            self.dispatch(Interruption(answer), self.head)
-        self.dispatch(AnswerEnded(answer), self.head)
-        for gate in waiting:
-            self.open(gate)
-
-    def open(self, gate: Gate) -> None:
-        """Let content go on from a gate, as soon as no handler runs."""
-        self.dispatch(Opening(gate), self.head)
-
-    def commit(self, answer: Answer) -> None:
-        """Let a speculative answer be heard."""
-        if answer.state is AnswerState.SPECULATIVE:
-            answer.state = AnswerState.COMMITTED
-            self.dispatch(Commit(answer), self.head)
-
-    def hold(self, answer: Answer) -> None:
-        """Keep an answer from completing until `release`: something of it is still to be heard."""
-        answer._holds += 1
-
-    def release(self, answer: Answer) -> None:
-        """Take a `hold` back."""
-        answer._holds = max(0, answer._holds - 1)
-        self._settle(answer)
-        self._close_heard(answer)
-
-    def _settle(self, answer: Answer) -> None:
-        if answer.delivered and answer._holds <= 0:
-            self.end(answer, "complete")
-
     # --- the end -------------------------------------------------------------------------------------------
 
     async def close(self, limit: float) -> list[str]:
         """Cancel all tasks and timers; return the names of those that did not end in time."""
         self.closed = True
         return await self.registry.close(limit)
-
-    def end_all(self) -> None:
-        """The call is over: end and settle every answer of which anything is left."""
-        for answer in list(self.unheard):
-            self.end(answer, "discarded")
-            answer._holds = 0
-            self._close_heard(answer)
 
     def cut(self) -> None:
         """Unlink everything, so that nothing of the call survives it."""

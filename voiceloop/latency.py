@@ -27,7 +27,7 @@ class Latency:
     output: float
     """Then until it was handed to the carrier's socket."""
     carrier: float
-    """Then until it was heard, as estimated from marks."""
+    """Then until it was heard, as estimated from marks. Holds the network's delay both ways."""
 
     @property
     def total(self) -> float:

@@ -113,6 +113,8 @@ class _Life:
         """Enter every `start`; False when the call ended meanwhile."""
         call = self.call
         assert call._ended is not None
+        if call._ended.done():
+            return False
         works: list[Work] = []
         for processor in self.engine.processors:
             if type(processor).start is Processor.start:

@@ -8,6 +8,7 @@ and reports it at the end.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -26,6 +27,8 @@ __all__ = ["ProviderFailed", "ProviderStalled", "Pull"]
 T = TypeVar("T")
 AHEAD = 64
 """Items a provider may be ahead of whoever reads them."""
+_EARLY = 0.002
+"""Seconds by which a timer may fire before its time."""
 
 
 class ProviderFailed(VoiceloopError):
@@ -51,6 +54,10 @@ class Pull(Generic[T]):
         self._news: asyncio.Future[None] | None = None
         self._space: asyncio.Future[None] | None = None
         self._over = False
+        self._held = False
+        """True while the provider is not asked for more: enough of its answer waits to be played."""
+        self._asked = -math.inf
+        """When it was asked again after that."""
         self._failure: tuple[str, str] | None = None
         self._work = engine.spawn(self._pump(items), f"{kind} provider", answer=answer, on_done=self._ended)
 
@@ -62,7 +69,9 @@ class Pull(Generic[T]):
                 self._items.append(item)
                 self._tell()
                 if self._answer is not None:
+                    self._held = True
                     await self._answer.room()
+                    self._held, self._asked = False, self._engine.loop.time()
                 while len(self._items) >= AHEAD:
                     self._space = self._engine.loop.create_future()
                     await self._space
@@ -78,24 +87,28 @@ class Pull(Generic[T]):
             self._news.set_result(None)
 
     async def next(self, limit: float) -> T:
-        """The next item, at the latest after `limit` seconds.
+        """The next item, at the latest after `limit` seconds of the provider's own making.
 
         Raises:
             StopAsyncIteration: there is none.
             ProviderStalled: none came in time; asking again is allowed.
             ProviderFailed: the provider raised.
         """
+        loop = self._engine.loop
+        since = loop.time()
         while not self._items:
             if self._over:
                 if self._failure is not None:
                     raise ProviderFailed(*self._failure)
                 raise StopAsyncIteration
-            self._news = self._engine.loop.create_future()
+            self._news = loop.create_future()
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout_at(since + limit):
                     await self._news
             except TimeoutError:
-                raise ProviderStalled(f"{self._kind}: nothing came for {limit:g} s") from None
+                since = loop.time() if self._held else self._asked
+                if since + limit <= loop.time() + _EARLY:
+                    raise ProviderStalled(f"{self._kind}: nothing came for {limit:g} s") from None
             finally:
                 self._news = None
         item = self._items.popleft()

@@ -7,13 +7,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from aiohttp import web
 
 from voiceloop.audio.wav import WavError, read_wav
 from voiceloop.call import Call
@@ -25,6 +21,7 @@ from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import Caller, CallEnded, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
+from voiceloop.sim.serving import serving
 from voiceloop.twilio.media import media_app
 
 __all__ = ["demo"]
@@ -114,8 +111,8 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
         if not ended.done():
             ended.set_result(report)
 
-    async with _serving(media_app(module.bot, runtime, on_call=taken)) as url:
-        carrier = Carrier(url, options=CarrierOptions(seed=seed))
+    async with serving(media_app(module.bot, runtime, on_call=taken)) as (url, connector):
+        carrier = Carrier(url, options=CarrierOptions(seed=seed), connector=connector)
         outcome = _Outcome(carrier)
         async with carrier:
             show.line("The phone rings.")
@@ -132,18 +129,6 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
     if outcome.report is not None and outcome.failure is None:
         outcome.failure = script.judge(outcome.report)
     return outcome
-
-
-@asynccontextmanager
-async def _serving(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"ws://{host}:{port}/media"
-    finally:
-        await runner.cleanup()
 
 
 def _tell(outcome: _Outcome, recording: Path, as_json: bool, show: _Show) -> None:

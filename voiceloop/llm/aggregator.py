@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voiceloop.answer import Answer
@@ -12,6 +13,9 @@ from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, Pull
 
 __all__ = ["LLMAggregator", "LLMOptions"]
+
+PICKED_UP = "Hello?"
+"""What a caller is taken to have said where an agent's greeting follows an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +36,31 @@ class LLMAggregator(Processor):
     Args:
         llm: the model.
         instructions: what the model is told before the conversation: who it is, what it knows, how to speak.
+        examples: turns that show how to answer, each what a caller says and what the agent answers. They are sent
+            before the conversation, and are what a small model understands best.
         options: limits.
     """
 
-    def __init__(self, llm: LLM, *, instructions: str = "", options: LLMOptions | None = None) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        *,
+        instructions: str = "",
+        examples: Sequence[tuple[str, str]] = (),
+        options: LLMOptions | None = None,
+    ) -> None:
         self._named = llm
         self._llm = llm
-        self.instructions = instructions
+        self._beginning = [Message("system", instructions)] if instructions else []
+        for said, answered in examples:
+            self._beginning += [Message("user", said), Message("assistant", answered)]
         self.options = options or LLMOptions()
 
     async def start(self) -> None:
-        """Warm the model, with the instructions that every request of the call begins with."""
+        """Warm the model, with what every request of the call begins with."""
         self._llm = self.call.runtime.provider(self._named)
         await self.call.runtime.warm(self._llm)
-        await self._llm.prepare(self.instructions)
+        await self._llm.prepare(self._beginning)
 
     async def on_user_turn(self, turn: UserTurn) -> None:
         """Answer the caller."""
@@ -63,9 +78,11 @@ class LLMAggregator(Processor):
                 self.call.note_fault(f"{type(self._llm).__name__}.failed", f"{error}; asking again", error.detail)
 
     def messages(self) -> list[Message]:
-        """What the model is given: the instructions, and the conversation as it was heard."""
-        head = [Message("system", self.instructions)] if self.instructions else []
-        return head + [message for message in self.call.conversation if message.text]
+        """What the model is given: instructions, examples, and the conversation as it was heard."""
+        heard = [message for message in self.call.conversation if message.text]
+        if heard and self._beginning and heard[0].role == self._beginning[-1].role:
+            heard.insert(0, Message("user", PICKED_UP))  # or the greeting would look like part of the last example
+        return self._beginning + heard
 
     def _remember(self, turn: UserTurn) -> None:
         conversation = self.call.conversation

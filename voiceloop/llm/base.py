@@ -26,8 +26,8 @@ class LLM(ABC):
     async def warm(self) -> None:
         """Load models and open connections, so that the first call does not wait. Safe to call twice."""
 
-    async def prepare(self, instructions: str) -> None:
-        """Get ready for conversations that begin with these instructions (a prompt cache). Called before each call."""
+    async def prepare(self, beginning: Sequence[Message]) -> None:
+        """Get ready for conversations that begin with these messages (a prompt cache). Called before each call."""
 
     async def aclose(self) -> None:
         """Give back what `warm` opened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from voiceloop.answer import Answer, AnswerState
@@ -21,7 +22,17 @@ from voiceloop.frames import (
     Resume,
     Word,
 )
-from voiceloop.output.events import RATE, Finished, Output, PlayoutOptions, SendClear, SendMark, SendMedia, Settled, Started
+from voiceloop.output.events import (
+    RATE,
+    Finished,
+    Output,
+    PlayoutOptions,
+    SendClear,
+    SendMark,
+    SendMedia,
+    Settled,
+    Started,
+)
 from voiceloop.output.heard import HeardLedger
 from voiceloop.output.playout import Playout
 from voiceloop.processor import Processor
@@ -222,7 +233,10 @@ class AudioStreamer(Processor):
         if len(answer.text) > given:
             self._ledger.add_text(key, answer.text[given:])
             self._given[key] = len(answer.text)
-        heard = self._ledger.heard(key, self._playout.position(key, self.call.now))
+        position = self._playout.position(key, self.call.now)
+        if answer.outcome == "failed":  # what was made of it was played: that is not all of its text
+            position = replace(position, complete=False, finished=False)
+        heard = self._ledger.heard(key, position)
         self.call.remember(answer, heard.text, heard.unheard, cut)
 
     def _close(self, answer: Answer) -> None:

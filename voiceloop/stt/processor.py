@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from voiceloop.frames import CallEnd, CallerAudio, CallStart, SpeechPaused, SpeechStarted, Transcript, UserTurn
 from voiceloop.processor import Processor
 from voiceloop.pull import pour
-from voiceloop.registry import Work
+from voiceloop.registry import Timer, Work
 from voiceloop.stt.base import STT, Flush
 from voiceloop.stt.feed import AudioFeed
 
-__all__ = ["STTProcessor"]
+__all__ = ["STTOptions", "STTProcessor"]
 
 RATE = 8000
 PRE_ROLL = 0.35
 """Seconds of audio from before speech was noticed that the recogniser hears too."""
 KEEP_SECONDS = 60.0
 """Of an utterance, kept so that it can be recognised again after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class STTOptions:
+    """How long to wait for a recogniser, and how often to ask."""
+
+    stall: float = 3.0
+    """Seconds from a pause of the caller's until the recogniser has answered for all of it."""
+    tries: int = 2
+    """Streams per utterance; another one gets the audio that was kept, from the beginning."""
 
 
 class _Utterance:
@@ -25,28 +37,46 @@ class _Utterance:
         self.feed = feed
         self.keep = keep
         self.audio = bytearray()
+        self.size = 0
         self.last = Transcript("")
         self.asked: Flush | None = None
         self.settled = False
-        self.tries = 1
+        self.broken = False
+        self.tries = 1  # since it last answered for everything
+        self.attempt = 1
         self.work: Work | None = None
+        self.timer: Timer | None = None
 
     def hear(self, audio: bytes) -> None:
         self.feed.feed(audio)
+        self.size += len(audio)
         if self.keep and len(self.audio) < KEEP_SECONDS * RATE:
             self.audio += audio
+
+    def stop_waiting(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def give_up(self) -> None:
+        """Cancel the recogniser, without waiting for it to clean up."""
+        self.stop_waiting()
+        if self.work is not None and self.work.task is not None:
+            self.work.task.cancel()
 
 
 class STTProcessor(Processor):
     """Runs a recogniser on the caller's speech and pushes `Transcript`.
 
     Recognition of a pause begins at once, while the silence is still being judged, so that its result is there when
-    the turn ends. An utterance whose recogniser fails is recognised a second time from the audio that was kept.
+    the turn ends. An utterance whose recogniser fails or stalls is recognised a second time from the audio that was
+    kept.
     """
 
-    def __init__(self, stt: STT) -> None:
+    def __init__(self, stt: STT, options: STTOptions | None = None) -> None:
         self._named = stt
         self._stt = stt
+        self.options = options or STTOptions()
         self._pre_roll = bytearray()
         self._utterance: _Utterance | None = None
 
@@ -62,14 +92,13 @@ class STTProcessor(Processor):
 
     def on_caller_audio(self, audio: CallerAudio) -> None:
         """Feed the recogniser while somebody speaks; remember a little for when somebody will."""
-        utterance = self._utterance
-        if utterance is not None:
-            utterance.hear(audio.audio)
-        else:
-            self._pre_roll += audio.audio
-            excess = len(self._pre_roll) - round(PRE_ROLL * RATE)
-            if excess > 0:
-                del self._pre_roll[:excess]
+        if self._utterance is not None:
+            self._utterance.hear(audio.audio)
+        # Also now: the next one may follow so closely that it has begun before this one is closed.
+        self._pre_roll += audio.audio
+        excess = len(self._pre_roll) - round(PRE_ROLL * RATE)
+        if excess > 0:
+            del self._pre_roll[:excess]
 
     def on_speech_started(self, speech: SpeechStarted) -> None:
         """Open a stream, unless one is open."""
@@ -80,14 +109,17 @@ class STTProcessor(Processor):
         if utterance is None:
             self._open(bytes(self._pre_roll))
         else:
+            utterance.stop_waiting()
             utterance.asked = None
             utterance.settled = False
 
     def on_speech_paused(self, speech: SpeechPaused) -> None:
         """Ask for what there is."""
         if self._utterance is not None:
-            self._utterance.asked = self._utterance.feed.flush()
             self._utterance.settled = False
+            self._ask(self._utterance)
+            if self._utterance.broken:
+                self._again(self._utterance)
 
     def on_user_turn(self, turn: UserTurn) -> None:
         """The utterance is over."""
@@ -99,67 +131,95 @@ class STTProcessor(Processor):
 
     def on_call_end(self, end: CallEnd) -> None:
         """Nobody listens any more."""
-        self._utterance = None
+        self._close()
 
     def _open(self, before: bytes) -> None:
         utterance = self._utterance = _Utterance(AudioFeed(self._stt.chunk), keep=not self._stt.per_call)
-        self._pre_roll.clear()
         utterance.hear(before)
         self._run(utterance)
 
     def _run(self, utterance: _Utterance) -> None:
         assert self._engine is not None
-        items = self._stt.transcribe(utterance.feed)
+        attempt = utterance.attempt
         utterance.work = pour(
             self._engine,
-            items,
+            self._stt.transcribe(utterance.feed),
             "stt",
-            lambda item: self._heard(utterance, item),
-            lambda failure: self._ended(utterance, failure),
+            lambda item: self._heard(utterance, attempt, item),
+            lambda failure: self._ended(utterance, attempt, failure),
         )
+
+    def _ask(self, utterance: _Utterance) -> None:
+        """Ask for everything up to now, and wait for it only so long."""
+        utterance.stop_waiting()
+        utterance.asked = utterance.feed.flush()
+        limit = self.options.stall
+        failure = (f"it did not answer for what was said within {limit:g} s", "")
+
+        def late() -> None:
+            attempt = utterance.attempt
+            utterance.give_up()
+            self._ended(utterance, attempt, failure)
+
+        utterance.timer = self.call.timer(self.call.now + limit, late, "stt stalled")
 
     def _close(self) -> None:
         """Let go of the utterance: at once when all of it was answered for, else when it has been."""
         utterance, self._utterance = self._utterance, None
         if utterance is None:
             return
-        self.call.usage["stt.seconds"] += round(len(utterance.audio) / RATE, 3)  # type: ignore[assignment]
+        self.call.usage["stt.seconds"] += round(utterance.size / RATE, 3)  # type: ignore[assignment]
         utterance.feed.close()
-        if utterance.settled and utterance.work is not None and utterance.work.task is not None:
-            utterance.work.task.cancel()
+        if utterance.settled:
+            utterance.give_up()
 
-    def _heard(self, utterance: _Utterance, item: Transcript | Flush) -> None:
-        if self._engine is None:
+    def _heard(self, utterance: _Utterance, attempt: int, item: Transcript | Flush) -> None:
+        if self._engine is None or attempt != utterance.attempt:
             return
         if isinstance(item, Transcript):
             utterance.last = item
             self.push(item)
         elif item is utterance.asked:
-            utterance.settled = True
+            utterance.stop_waiting()
+            utterance.settled, utterance.tries = True, 1
             last = utterance.last
             self.push(Transcript(last.text, last.final, last.segment, settled=True))
 
-    def _ended(self, utterance: _Utterance, failure: tuple[str, str] | None) -> None:
-        if self._engine is None or (failure is None and utterance is not self._utterance):
+    def _ended(self, utterance: _Utterance, attempt: int, failure: tuple[str, str] | None) -> None:
+        current = utterance is self._utterance
+        if self._engine is None or attempt != utterance.attempt or (failure is None and not current):
             return
-        if failure is None:
-            failure = ("the recogniser ended while the caller's audio was still coming", "")
-        self.call.fault(f"{type(self._stt).__name__}.failed", *failure)
-        if self._engine is None or (utterance is not self._utterance and utterance.settled):
-            return
-        if utterance.tries < 2 and self.call.ending is None:
-            self._again(utterance)
-        elif utterance is self._utterance:
-            self._utterance = None
-            self.push(Transcript("", True, utterance.last.segment, settled=True))
+        utterance.stop_waiting()
+        message, detail = failure or ("it ended while the caller's audio was still coming", "")
+        kind = f"{type(self._stt).__name__}.failed"
+        if utterance.settled and utterance.keep:  # it had answered for everything: nobody misses it yet
+            self.call.note_fault(kind, message, detail)
+            utterance.broken = True
+        elif utterance.tries < self.options.tries and self.call.ending is None:
+            self.call.note_fault(kind, f"{message}; asking again", detail)
+            if current and utterance.keep and utterance.asked is None:
+                utterance.broken = True  # with the next pause: by then it may be well again
+            else:
+                self._again(utterance)
+        else:
+            utterance.attempt += 1  # nothing of it is heard any more
+            if current:
+                self._utterance = None
+            self.call.fault(kind, message, detail)
+            if current and utterance.last.text:  # the turn is what was understood; else the caller is asked again
+                self.push(Transcript("", True, utterance.last.segment, settled=True))
 
     def _again(self, utterance: _Utterance) -> None:
         utterance.tries += 1
+        utterance.attempt += 1
+        utterance.broken = False
         closed = utterance is not self._utterance
         utterance.feed = AudioFeed(self._stt.chunk)
         utterance.feed.feed(bytes(utterance.audio))
-        if utterance.asked is not None:
-            utterance.asked = utterance.feed.flush()
+        if not utterance.keep:
+            utterance.asked = None  # what was said is lost: nobody can answer for it
+        elif utterance.asked is not None:
+            self._ask(utterance)
         if closed:
             utterance.feed.close()
         self._run(utterance)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from voiceloop.testing.dial import Dialled, Reply, dial
-from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS, script
+from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, script
 
-__all__ = ["Dialled", "Reply", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "dial", "script"]
+__all__ = ["Dialled", "Failing", "Reply", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "dial", "script"]

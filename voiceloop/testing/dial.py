@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from types import ModuleType
 from typing import Any
-
-import aiohttp
-from aiohttp import web
 
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
@@ -22,6 +18,7 @@ from voiceloop.runtime import Runtime
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import Caller, Heard, Interrupted, Utterance
 from voiceloop.sim.carrier import Carrier, CarrierOptions
+from voiceloop.sim.serving import serving
 from voiceloop.stt.base import STT
 from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.tts.base import TTS
@@ -31,7 +28,6 @@ from voiceloop.vad.energy import EnergyModel
 
 __all__ = ["Dialled", "Reply", "dial"]
 
-NAMES = itertools.count(1)
 END_LIMIT = 120.0
 """Seconds that the end of a call may take before the test gives up."""
 
@@ -159,7 +155,8 @@ async def dial(
         voice: says what the caller says; default: artificial speech.
         lexicon: shared by artificial speakers and listeners; give your own to use it outside.
         carrier: how the carrier behaves: delays, jitter, lost marks.
-        runtime: for phrases and limits of your own; its providers are left as they are.
+        runtime: for phrases and limits of your own. Its providers are left as they are unless you name others here;
+            whoever made it closes it, so several calls can share it (then let them share a lexicon too).
         parameters: what the webhook would attach to the stream.
         silence: seconds the agent must be silent to have finished, for `Dialled.hears`.
     """
@@ -167,14 +164,18 @@ async def dial(
     if not callable(answer):
         raise VoiceloopError(f"dial needs the function bot(call) or a module that has one, got {bot!r}")
     lexicon = lexicon or Lexicon()
-    runtime = runtime or Runtime(log_events=True)
-    runtime.substitutes = {
-        STT: stt or ScriptedSTT(lexicon),
-        LLM: llm or ScriptedLLM(["Okay."]),
-        TTS: tts or ScriptedTTS(lexicon),
-        VADModel: vad or EnergyModel(),
-        **runtime.substitutes,
+    own = Runtime(log_events=True) if runtime is None else None
+    runtime = runtime or own
+    assert runtime is not None
+    defaults: dict[type, Any] = {
+        STT: ScriptedSTT(lexicon),
+        LLM: ScriptedLLM(["Okay."]),
+        TTS: ScriptedTTS(lexicon),
+        VADModel: EnergyModel(),
     }
+    given: dict[type, Any] = {STT: stt, LLM: llm, TTS: tts, VADModel: vad}
+    named = {base: provider for base, provider in given.items() if provider is not None}
+    runtime.substitutes = {**defaults, **runtime.substitutes, **named}
     found: list[Dialled] = []
     early: list[Call] = []
 
@@ -184,7 +185,7 @@ async def dial(
         else:
             early.append(call)
 
-    async with runtime, _serving(media_app(answer, runtime, on_call=taken)) as (url, connector):
+    async with own or nullcontext(), serving(media_app(answer, runtime, on_call=taken)) as (url, connector):
         async with Carrier(url, parameters=parameters, options=carrier, connector=connector) as line:
             dialled = Dialled(line, Caller(line, voice or _LexiconVoice(lexicon), silence=silence), lexicon)
             found.append(dialled)
@@ -193,27 +194,3 @@ async def dial(
             yield dialled
         if dialled._call is not None:
             await dialled.report()
-
-
-@asynccontextmanager
-async def _serving(app: web.Application) -> AsyncIterator[tuple[str, aiohttp.BaseConnector]]:
-    """The application behind a real WebSocket: in memory on a virtual loop, else on loopback."""
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    try:
-        if getattr(asyncio.get_running_loop(), "virtual_time", False):
-            name = f"voiceloop-{next(NAMES)}"
-            await web.UnixSite(runner, name).start()
-            yield "http://bot/media", aiohttp.UnixConnector(path=name)
-        else:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            yield f"http://{host}:{port}/media", aiohttp.TCPConnector()
-    finally:
-        await runner.cleanup()
-
-
-def make_dial() -> Callable[..., Any]:
-    """What the fixture ``dial`` gives: the function `dial`."""
-    return dial

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Sequence
+from contextlib import suppress
+from typing import Literal
 
 from voiceloop.conversation import Message
 from voiceloop.frames import Transcript
@@ -12,10 +14,68 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.stt.base import STT, Flush
 from voiceloop.tts.base import TTS, Speech
 
-__all__ = ["ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "script"]
+__all__ = ["Failing", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "script"]
 
 Reply = str | BaseException
 Answerer = Callable[[Sequence[Message]], Reply]
+
+
+class Failing:
+    """What goes wrong at a scripted provider, and when.
+
+    Args:
+        how: ``raise``; ``stall``: give nothing more; ``deaf``: the same, and swallow every cancellation until
+            `let_go`; ``empty``: end as if all had been given.
+        after: items (transcripts, words) of a request that are given first.
+        requests: which requests fail, counted from 0; None for all. A voice is asked for each of the library's own
+            phrases too, when the first call of a runtime begins.
+    """
+
+    def __init__(
+        self,
+        how: Literal["raise", "stall", "deaf", "empty"],
+        *,
+        after: int = 0,
+        requests: Container[int] | None = None,
+    ) -> None:
+        self.how = how
+        self.after = after
+        self.requests = requests
+        self.count = 0
+        """Requests so far."""
+        self._held: list[asyncio.Future[None]] = []
+
+    def begin(self) -> bool:
+        """A request begins: whether it is one that fails."""
+        self.count += 1
+        return self.requests is None or self.count - 1 in self.requests
+
+    async def strike(self) -> None:
+        """Fail. Returns when the provider is to end."""
+        if self.how == "raise":
+            raise ConnectionError("broken, as scripted")
+        if self.how == "empty":
+            return
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.how == "stall":
+            await held
+        self._held.append(held)
+        while not held.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(held)
+
+    def let_go(self) -> None:
+        """End what is deaf."""
+        for held in self._held:
+            if not held.done():
+                held.set_result(None)
+
+
+def _strikes(failing: Failing | None) -> Callable[[int], bool]:
+    """A request begins: says for each number of items given whether it fails now."""
+    if failing is None or not failing.begin():
+        return lambda given: False
+    return lambda given: given == failing.after
 
 
 class ScriptedSTT(STT):
@@ -24,22 +84,29 @@ class ScriptedSTT(STT):
     Args:
         lexicon: shared with whoever speaks.
         delay: seconds from a flush to its transcript.
+        failing: what goes wrong.
     """
 
-    def __init__(self, lexicon: Lexicon, *, delay: float = 0.0) -> None:
+    def __init__(self, lexicon: Lexicon, *, delay: float = 0.0, failing: Failing | None = None) -> None:
         self._lexicon = lexicon
         self.delay = delay
+        self.failing = failing
 
     async def transcribe(self, audio: AsyncIterator[bytes | Flush]) -> AsyncGenerator[Transcript | Flush, None]:
         """One utterance; the words so far at each flush."""
+        fails, given = _strikes(self.failing), 0
         heard = bytearray()
         async for piece in audio:
+            if fails(given) and self.failing is not None:
+                await self.failing.strike()
+                return
             if isinstance(piece, bytes):
                 heard += piece
                 continue
             if self.delay:
                 await asyncio.sleep(self.delay)
             if text := self._lexicon.text(bytes(heard)):
+                given += 1
                 yield Transcript(text)
             yield piece
 
@@ -52,16 +119,21 @@ class ScriptedLLM(LLM):
             Or a function of the messages.
         first: seconds until the first token.
         rate: tokens per second; 0 for all at once.
-        stall_after: stop for ever after so many tokens.
+        failing: what goes wrong.
     """
 
     def __init__(
-        self, replies: Sequence[Reply] | Answerer, *, first: float = 0.0, rate: float = 0.0, stall_after: int | None = None
+        self,
+        replies: Sequence[Reply] | Answerer,
+        *,
+        first: float = 0.0,
+        rate: float = 0.0,
+        failing: Failing | None = None,
     ) -> None:
         self._replies = replies
         self.first = first
         self.rate = rate
-        self.stall_after = stall_after
+        self.failing = failing
         self.requests: list[list[Message]] = []
         """What the model was asked, oldest first: copies of the messages of each request."""
 
@@ -74,9 +146,11 @@ class ScriptedLLM(LLM):
         if isinstance(reply, BaseException):
             raise reply
         tokens = [word if index == 0 else f" {word}" for index, word in enumerate(reply.split())]
+        fails = _strikes(self.failing)
         for index, token in enumerate(tokens):
-            if index == self.stall_after:
-                await asyncio.get_running_loop().create_future()
+            if fails(index) and self.failing is not None:
+                await self.failing.strike()
+                return
             if index and self.rate:
                 await asyncio.sleep(1 / self.rate)
             yield token
@@ -108,35 +182,27 @@ class ScriptedTTS(TTS):
         lexicon: shared with whoever listens.
         first: seconds from the first word of text to its audio.
         words: tell when each word is spoken; a voice without word times is made by False.
-        fail_after: raise after so many words.
-        stall_after: stop for ever after so many words.
+        failing: what goes wrong.
     """
 
     def __init__(
-        self,
-        lexicon: Lexicon,
-        *,
-        first: float = 0.0,
-        words: bool = True,
-        fail_after: int | None = None,
-        stall_after: int | None = None,
+        self, lexicon: Lexicon, *, first: float = 0.0, words: bool = True, failing: Failing | None = None
     ) -> None:
         self._lexicon = lexicon
         self.first = first
         self.words = words
-        self.fail_after = fail_after
-        self.stall_after = stall_after
+        self.failing = failing
 
     async def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
         """One answer."""
+        fails = _strikes(self.failing)
         samples = count = 0
         async for word in _words(text):
             if count == 0 and self.first:
                 await asyncio.sleep(self.first)
-            if count == self.fail_after:
-                raise ConnectionError("the voice broke, as scripted")
-            if count == self.stall_after:
-                await asyncio.get_running_loop().create_future()
+            if fails(count) and self.failing is not None:
+                await self.failing.strike()
+                return
             audio, (spoken,) = self._lexicon.speak(word)
             offset = samples / 8000
             timed = type(spoken)(spoken.text, spoken.start + offset, spoken.end + offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class TTSOptions:
     """How long to wait for a voice, and how often to ask."""
 
     stall: float = 5.0
-    """Seconds without audio once all text was handed over."""
+    """Seconds without audio once all text was handed over; also for a whole phrase that is rendered ahead."""
     patience: float = 15.0
     """Seconds without audio while text was handed over and more is still to come."""
     tries: int = 2
@@ -36,15 +37,24 @@ class _Script:
     def __init__(self, text: Stream[Text]) -> None:
         self._text = text
         self.given: list[str] = []
-        self.complete = False
+        self.waiting = False
+        """True while the voice asks for text that is not written yet."""
 
     async def read(self) -> AsyncIterator[str]:
         for piece in list(self.given):
             yield piece
-        async for frame in self._text:
-            self.given.append(frame.text)
-            yield frame.text
-        self.complete = True
+        while (text := await self._next()) is not None:
+            yield text
+
+    async def _next(self) -> str | None:
+        self.waiting = True
+        try:
+            async for frame in self._text:
+                self.given.append(frame.text)
+                return frame.text
+            return None
+        finally:
+            self.waiting = False
 
 
 class TTSProcessor(Processor):
@@ -76,9 +86,12 @@ class TTSProcessor(Processor):
 
     async def _render(self, text: str) -> None:
         try:
-            await self.call.runtime.render(self._tts, text, self._speak)
+            async with asyncio.timeout(self.options.stall):
+                await self.call.runtime.render(self._tts, text, self._speak)
         except Exception as error:
-            self.call.note_fault("canned speech", f"{text!r} could not be rendered: {error}")
+            late = f"nothing after {self.options.stall:g} s"
+            why = late if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            self.call.note_fault("canned speech", f"{text!r} could not be rendered: {why}")
 
     async def _speak(self, text: str) -> bytes:
         async def script() -> AsyncIterator[str]:
@@ -132,21 +145,20 @@ class TTSProcessor(Processor):
                 await answer.room()
         except StopAsyncIteration:
             if samples == begun and any(piece.strip() for piece in script.given):
-                raise ProviderFailed(f"{type(self._tts).__name__} gave no audio for {''.join(script.given)!r}") from None
+                name = type(self._tts).__name__
+                raise ProviderFailed(f"{name} gave no audio for {''.join(script.given)!r}") from None
         finally:
             pull.close()
 
     async def _next(self, pull: Pull[Speech], script: _Script) -> Speech:
-        """The next piece. A voice that waits for text is not stalled; one that has all its text and is silent is."""
+        """The next piece. A voice that waits for text is not stalled, unless it got some and says nothing for long."""
         waited = 0.0
-        given = 0
+        given = len(script.given)
         while True:
             try:
                 return await pull.next(self.options.stall)
             except ProviderStalled:
-                if script.complete:
-                    raise
-                waited = waited + self.options.stall if len(script.given) > given else 0.0
-                given = len(script.given)
-                if waited >= self.options.patience:
+                if len(script.given) > given:
+                    waited += self.options.stall
+                if not script.waiting or waited >= self.options.patience:
                     raise

@@ -137,14 +137,16 @@ class TurnTaking(Processor):
             self._end_turn(action)
         elif isinstance(action, Interrupt):
             self._interrupt(action)
+        elif isinstance(action, ModelSilent):
+            call.give_up_answers("model.silent", "no answer was heard in time after the caller's turn")
+        elif call.ending is not None:
+            return  # the last words have been said, or are just being said
         elif isinstance(action, NoTranscript | Nudge):
             call.say(phrases.not_understood)
         elif isinstance(action, Reprompt):
             call.say(phrases.still_there)
-        elif isinstance(action, ModelSilent):
-            call.give_up_answers("model.silent", "no answer was heard in time after the caller's turn")
-        elif isinstance(action, HangUp) and call.ending is None:
-            call.say(phrases.goodbye)
+        elif isinstance(action, HangUp):
+            call.say(phrases.goodbye, interruptible=False)
             call.hang_up(action.reason)
 
     def _end_turn(self, action: EndTurn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -59,8 +60,8 @@ def media_app(bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] |
 
 async def run_call(
     bot: Bot, transport: TwilioTransport, runtime: Runtime, on_call: Callable[[Call], object] | None = None
-) -> CallReport | None:
-    """Run one call from its started stream to its end. None when the bot could not be made."""
+) -> CallReport:
+    """Run one call from its started stream to its end, also when the bot cannot be made."""
     started = transport.started
     params = dict(started.parameters)
     call = Call(
@@ -75,8 +76,10 @@ async def run_call(
     try:
         if on_call is not None:
             on_call(call)
-        made = bot(call)
-        pipeline = await made if inspect.isawaitable(made) else made
+        pipeline = bot(call)
+        if inspect.isawaitable(pipeline):
+            async with asyncio.timeout(runtime.limits.start):
+                pipeline = await pipeline
         if not isinstance(pipeline, Pipeline):
             raise VoiceloopError(f"bot(call) must return a Pipeline, got {type(pipeline).__name__}")
     except Exception as error:
@@ -84,5 +87,6 @@ async def run_call(
         log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail)
         call.note_fault("bot", line, detail)
         await transport.stop()
-        return None
+        call.ending = "failed"
+        return call._report([])
     return await pipeline.run(call)

@@ -66,6 +66,7 @@ class TwilioTransport(Processor):
         self._unsent = 0
         self._news: asyncio.Future[None] | None = None
         self._heard_at = 0.0
+        self._refused: list[str] = []
 
     @classmethod
     async def accept(cls, socket: WebSocketResponse, options: TransportOptions | None = None) -> TwilioTransport:
@@ -76,7 +77,7 @@ class TwilioTransport(Processor):
         """
         options = options or TransportOptions()
         stream = MediaStream()
-        refused = 0
+        refused: list[str] = []
         try:
             async with asyncio.timeout(options.handshake):
                 while True:
@@ -87,12 +88,14 @@ class TwilioTransport(Processor):
                     try:
                         event = stream.receive(data)
                     except ProtocolError as error:
-                        refused += 1
-                        if error.fatal or refused > NOTED_REFUSALS:
+                        refused.append(str(error))
+                        if error.fatal or len(refused) > NOTED_REFUSALS:
                             raise HandshakeError(str(error)) from None
                         continue
                     if isinstance(event, Started):
-                        return cls(socket, stream, event, options)
+                        transport = cls(socket, stream, event, options)
+                        transport._refused = refused
+                        return transport
                     if isinstance(event, Stopped):
                         raise HandshakeError("expected start, came stop")
         except TimeoutError:
@@ -103,6 +106,8 @@ class TwilioTransport(Processor):
     def on_call_start(self, start: CallStart) -> None:
         """Begin to read and to write."""
         assert self._engine is not None
+        for refusal in self._refused:
+            self.call.note_fault("twilio.protocol", refusal)
         self._heard_at = self.call.now
         self._engine.spawn(self._read(), "twilio reader", origin=self._index, on_done=self._closed)
         self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed)

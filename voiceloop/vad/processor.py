@@ -8,6 +8,7 @@ from voiceloop.vad.base import Line, VADModel
 from voiceloop.vad.detector import SpeechDetector, Started, VADOptions
 from voiceloop.vad.energy import EnergyModel
 from voiceloop.vad.silero import SileroModel
+from voiceloop.vad.speech_end import SpeechEnd
 
 __all__ = ["EnergyVAD", "SileroVAD", "VADProcessor"]
 
@@ -31,6 +32,7 @@ class VADProcessor(Processor):
         self._line: Line | None = None
         self._window = 0
         self._buffer = bytearray()
+        self._end = SpeechEnd()
         self._position = 0  # samples before the buffer
         self._time = 0.0  # when the sample at the end of the buffer is spoken
 
@@ -54,6 +56,7 @@ class VADProcessor(Processor):
         if audio.at - self._time > LOST:
             self._jump(audio.at)
         buffer += audio.audio
+        self._end.hear(audio.audio)
         self._time = audio.at + len(audio.audio) / RATE
         window = self._window
         while len(buffer) >= window:
@@ -62,8 +65,11 @@ class VADProcessor(Processor):
             events = self._detector.feed(probability, self._position, window)
             self._position += window
             for event in events:
-                at = self._time - (self._position + len(buffer) - event.at_sample) / RATE
-                self.push(SpeechStarted(at) if isinstance(event, Started) else SpeechPaused(at))
+                ago = self._position + len(buffer) - event.at_sample
+                if isinstance(event, Started):
+                    self.push(SpeechStarted(self._time - ago / RATE))
+                else:
+                    self.push(SpeechPaused(self._time - self._end.before(ago) / RATE))
 
     def _jump(self, at: float) -> None:
         """Audio is missing: count it as silence, and let the model start afresh."""

@@ -1,0 +1,31 @@
+"""Level and edges of a synthesised phrase."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voiceloop.tts.level import limit, voiced
+
+
+def test_soft_samples_are_multiplied_and_nothing_exceeds_the_ceiling() -> None:
+    samples = np.linspace(-1, 1, 2001, dtype=np.float32)
+    out = limit(samples, 2.2, 0.7)
+    assert np.abs(out).max() <= 0.7
+    soft = np.abs(samples * 2.2) < 0.49
+    assert np.allclose(out[soft], samples[soft] * 2.2)
+    assert (np.diff(out) >= 0).all()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1000), (400, 700), (40, 960)])
+def test_the_sound_is_found_to_five_milliseconds(start: int, end: int) -> None:
+    samples = np.zeros(1000, np.float32)
+    samples[start:end] = 0.3 * np.sin(np.arange(end - start))
+    found = voiced(samples, 8000)
+    assert abs(found[0] - start) <= 40
+    assert abs(found[1] - end) <= 40
+
+
+@pytest.mark.parametrize("length", [0, 3, 100])
+def test_silence_has_no_sound(length: int) -> None:
+    assert voiced(np.zeros(length, np.float32), 8000) == (0, 0)
