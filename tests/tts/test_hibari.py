@@ -54,20 +54,21 @@ async def test_phrases_come_while_the_text_is_still_being_written() -> None:
     text = pieces("Sure thing, ", "my dear ", "friend. ", "Anything ", "else?", gap=1.0)
     async for _ in tone_voice(model, cost=0.25).generate(text):
         times.append(loop.time() - start)
-    assert model.said == ["Sure thing, my dear friend.", "Anything else?"]
-    assert times == [2.25, 5.5]  # the text is written only while someone reads it here
+    assert model.said == ["Sure thing,", "my dear friend.", "Anything else?"]
+    assert times == [0.25, 0.25, 2.5, 5.75]  # the second is a pause at once; the text is written only while someone reads it here
 
 
 async def test_times_count_from_the_first_sample_and_pauses_lie_between_phrases() -> None:
     voice = tone_voice(Tone(), sentence_pause=0.3, clause_pause=0.12)
-    clause, sentence, last = await speak(voice, "One two three, four five. Six. ")
+    clause, pause, sentence, last = await speak(voice, "One two three, four five. Six. ")
     near = pytest.approx
     assert [edge for word in clause.words for edge in (word.start, word.end)] == near(
         [0.02, 0.22, 0.22, 0.42, 0.42, 0.62]
     )
-    silence, begin = 0.08, len(clause.audio) / 8000  # 0.12 s between the sounds, of which 0.02 s on each side is edge
-    assert sentence.words[0].start == near(begin + silence + 0.02, abs=0.006)
-    assert sentence.audio[: round(silence * 8000)] == b"\xff" * round(silence * 8000)
+    # 0.12 s between the sounds, of which 0.02 s on each side is edge. After the first phrase the pause comes at once.
+    assert pause == Speech(b"\xff" * round(0.08 * 8000))
+    begin = (len(clause.audio) + len(pause.audio)) / 8000
+    assert sentence.words[0].start == near(begin + 0.02, abs=0.006)
     begin += len(sentence.audio) / 8000
     assert last.words[0].start == near(begin + 0.3 - 0.02, abs=0.006)
     assert last.words[0].end == near(begin + len(last.audio) / 8000 - 0.02, abs=0.006)
@@ -146,7 +147,7 @@ async def test_the_real_voice_speaks_every_word_in_order(model: HibariModel) -> 
     length = sum(len(speech.audio) for speech in speeches) / 8000
     assert 5 < length < 12
     assert edges[-1] <= length
-    assert len(speeches) == 3
+    assert len(speeches) == 5  # "Sure,", a pause, and three sentences
     by_text = {word.text: word.end - word.start for word in words}
     assert by_text["$3.50!"] > by_text["a"]
     assert by_text["🙂"] == 0
