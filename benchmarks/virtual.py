@@ -76,7 +76,11 @@ def once(turns: int, length: float) -> dict[str, Any]:
     before = _cpu()
     result = run_virtual(conversation(turns, length), strict=True)
     seconds = _cpu() - before
-    return {**result, "cpu_seconds": round(seconds, 3), "times_real_time": round(result["virtual_seconds"] / seconds, 1)}
+    return {
+        **result,
+        "cpu_seconds": round(seconds, 3),
+        "times_real_time": round(result["virtual_seconds"] / seconds, 1),
+    }
 
 
 def _cpu() -> float:

@@ -11,7 +11,8 @@ __all__ = ["EventLog"]
 
 @dataclass(slots=True)
 class EventLog:
-    """Kinds: ``in`` (a message from the carrier), ``out`` (one to it), ``timer``, ``task``, ``stt``, ``llm``, ``tts``."""
+    """What happened in one call. Kinds: ``in`` and ``out`` (messages of the carrier, and to it), ``timer``, ``task``,
+    and ``stt``, ``llm``, ``tts`` (items of providers)."""
 
     events: list[tuple[float, str, str]] = field(default_factory=list)
     """(seconds on the loop's clock, kind, detail)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 __all__ = ["Latency", "latency_of"]
 
@@ -46,7 +47,8 @@ class Latency:
 
 
 MILESTONES = ("ended", "endpointed", "decided", "text", "audio", "sent", "played")
-"""In order: caller's last sample, end of silence, turn decided, first text, first audio, first byte sent, first sound."""
+"""In order: the caller's last sample, enough silence, turn decided, first text, first audio, first byte sent, first
+sound."""
 
 
 def latency_of(milestones: Mapping[str, float]) -> Latency | None:
@@ -56,4 +58,4 @@ def latency_of(milestones: Mapping[str, float]) -> Latency | None:
     times = [milestones["ended"]]
     for name in MILESTONES[1:]:
         times.append(max(times[-1], min(milestones.get(name, times[-1]), milestones["played"])))
-    return Latency(*(after - before for before, after in zip(times, times[1:], strict=False)))
+    return Latency(*(after - before for before, after in pairwise(times)))

@@ -35,8 +35,15 @@ def test_a_sine_at_full_scale_is_3_db_below_a_square_wave() -> None:
 
 
 def test_levels_of_phone_audio_need_no_numpy() -> None:
-    code = "import sys; sys.modules['numpy'] = None\n" \
-           "import voiceloop.vad.energy as e; print(e.EnergyModel().new_line().probability(b'\\x80' * 160) > 0.9)"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    code = (
+        "import sys; sys.modules['numpy'] = None\n"
+        "import voiceloop.vad.energy as e; print(e.EnergyModel().new_line().probability(b'\\x80' * 160) > 0.9)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert (ran.stdout.strip(), ran.stderr) == ("True", "")

@@ -54,8 +54,19 @@ def test_every_byte_is_decoded_as_g711_says() -> None:
 
 @pytest.mark.parametrize(
     ("sample", "byte"),
-    [(0, 0xFF), (3, 0xFF), (4, 0xFE), (-1, 0x7F), (-4, 0x7F), (-5, 0x7E), (0x1234, 0xAD), (0x4567, 0x8E),
-     (-0x4567, 0x0E), (32767, 0x80), (-32768, 0x00)],
+    [
+        (0, 0xFF),
+        (3, 0xFF),
+        (4, 0xFE),
+        (-1, 0x7F),
+        (-4, 0x7F),
+        (-5, 0x7E),
+        (0x1234, 0xAD),
+        (0x4567, 0x8E),
+        (-0x4567, 0x0E),
+        (32767, 0x80),
+        (-32768, 0x00),
+    ],
 )
 def test_known_samples(sample: int, byte: int) -> None:
     assert mulaw.encode(np.array([sample], dtype=np.int16)) == bytes([byte])

@@ -100,7 +100,13 @@ def test_16_bit_audio_is_rounded_and_clipped() -> None:
     assert result.dtype == np.int16
     assert (result.max(), result.min()) == (32767, -32768)  # the overshoot did not wrap around
     assert to_int16(np.array([-2, -1, 0, 0.5, 1, 2], dtype=np.float32)).tolist() == [
-        -32768, -32768, 0, 16384, 32767, 32767]
+        -32768,
+        -32768,
+        0,
+        16384,
+        32767,
+        32767,
+    ]
     every = np.arange(-32768, 32768).astype(np.int16)
     assert (to_int16(to_float32(every)) == every).all()
 

@@ -55,7 +55,12 @@ async def test_phrases_come_while_the_text_is_still_being_written() -> None:
     async for _ in tone_voice(model, cost=0.25).generate(text):
         times.append(loop.time() - start)
     assert model.said == ["Sure thing,", "my dear friend.", "Anything else?"]
-    assert times == [0.25, 0.25, 2.5, 5.75]  # the second is a pause at once; the text is written only while someone reads it here
+    assert times == [
+        0.25,
+        0.25,
+        2.5,
+        5.75,
+    ]  # the second is a pause at once; the text is written only while someone reads it here
 
 
 async def test_times_count_from_the_first_sample_and_pauses_lie_between_phrases() -> None:

@@ -36,7 +36,10 @@ def cut(text: str, rules: PhraseRules | None = None) -> list[str]:
         ("I moved to the U.S. Army base. Ok.", ["I moved to the U.S. Army base.", " Ok."]),
         ("So do I. And you?", ["So do I.", " And you?"]),
         ("Wait... what? Well... maybe. Ok.", ["Wait...", " what?", " Well... maybe.", " Ok."]),
-        ("Well, if you come before five in the afternoon, we open.", ["Well,", " if you come before five in the afternoon,", " we open."]),
+        (
+            "Well, if you come before five in the afternoon, we open.",
+            ["Well,", " if you come before five in the afternoon,", " we open."],
+        ),
         ("Let me think about… yes. Ok.", ["Let me think about…", " yes.", " Ok."]),
         ('He said "Stop!" (Really.) Then left.', ['He said "Stop!"', " (Really.)", " Then left."]),
         ("What?! No way!! Ok", ["What?!", " No way!!", " Ok"]),

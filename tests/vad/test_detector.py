@@ -14,8 +14,11 @@ WINDOW = 256
 
 def run(probabilities: Sequence[float], options: VADOptions | None = None, window: int = WINDOW) -> list[Event]:
     detector = SpeechDetector(options)
-    return [event for index, probability in enumerate(probabilities)
-            for event in detector.feed(probability, index * window, window)]
+    return [
+        event
+        for index, probability in enumerate(probabilities)
+        for event in detector.feed(probability, index * window, window)
+    ]
 
 
 def test_speech_starts_at_its_first_sample_and_pauses_at_its_last() -> None:

@@ -68,8 +68,11 @@ def probabilities(line: Line, data: bytes, size: int) -> list[float]:
 def events(model: VADModel, data: bytes, options: VADOptions | None = None) -> list[Event]:
     detector = SpeechDetector(options)
     heard = probabilities(model.new_line(), data, model.window)
-    return [event for index, probability in enumerate(heard)
-            for event in detector.feed(probability, index * model.window, model.window)]
+    return [
+        event
+        for index, probability in enumerate(heard)
+        for event in detector.feed(probability, index * model.window, model.window)
+    ]
 
 
 def has_silero() -> bool:
@@ -81,8 +84,16 @@ MODELS = [pytest.param(EnergyModel(), id="energy"), pytest.param(SileroModel(), 
 
 # Where each order is spoken, seconds from the start of the file: as both models, which work by different means, find
 # it in the clean recording. Faint last consonants drown in the noise, so the end is held less strictly.
-SPOKEN = {"05984e70": (0.65, 2.75), "2759b85f": (0.9, 3.8), "441770b4": (0.5, 3.95), "540a38c2": (2.0, 4.6),
-          "6c36c3fb": (1.3, 4.5), "911d62c3": (0.85, 3.1), "a234f42c": (1.0, 4.3), "aa658f13": (0.6, 3.45)}
+SPOKEN = {
+    "05984e70": (0.65, 2.75),
+    "2759b85f": (0.9, 3.8),
+    "441770b4": (0.5, 3.95),
+    "540a38c2": (2.0, 4.6),
+    "6c36c3fb": (1.3, 4.5),
+    "911d62c3": (0.85, 3.1),
+    "a234f42c": (1.0, 4.3),
+    "aa658f13": (0.6, 3.45),
+}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -157,8 +168,9 @@ def test_energy_always_gives_a_probability(data: list[bytes]) -> None:
 def test_silero_hears_many_lines_at_once_as_it_hears_each_alone(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
     model = SileroModel()
-    audio = [phone(noise(0.7, random.uniform(-60, -5), seed) + tone(0.7, random.uniform(80, 900), -20))
-             for _ in range(count)]
+    audio = [
+        phone(noise(0.7, random.uniform(-60, -5), seed) + tone(0.7, random.uniform(80, 900), -20)) for _ in range(count)
+    ]
     alone = [probabilities(model.new_line(), data, 256) for data in audio]
     lines = [model.new_line() for _ in audio]
     for step, batch in enumerate(zip(*(windows(data, 256) for data in audio), strict=True)):
@@ -175,8 +187,9 @@ def test_silero_hears_speech_in_a_batch() -> None:
     model = SileroModel()
     audio = [phone(order(name)[:20000]) for name in SPOKEN]
     lines = [model.new_line() for _ in audio]
-    together = [model.probabilities(lines, batch) for batch in
-                zip(*(windows(data, 256) for data in audio), strict=True)]
+    together = [
+        model.probabilities(lines, batch) for batch in zip(*(windows(data, 256) for data in audio), strict=True)
+    ]
     alone = [probabilities(model.new_line(), data, 256) for data in audio]
     np.testing.assert_allclose(np.array(together).T, alone, atol=1e-4)
     assert np.max(alone) > 0.9

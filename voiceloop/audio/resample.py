@@ -116,7 +116,8 @@ class _Plan:
             low = begin * self.step - self.half - origin
             view = _padded(x, low, low + (rows - 1) * self.step + self.reach)
             windows = np.lib.stride_tricks.as_strided(
-                view, (rows, self.reach), (self.step * view.itemsize, view.itemsize), writeable=False)
+                view, (rows, self.reach), (self.step * view.itemsize, view.itemsize), writeable=False
+            )
             whole = rows // _ROWS * _ROWS
             if whole:
                 stacked = np.ascontiguousarray(windows[:whole]).reshape(-1, _ROWS, self.reach)
@@ -135,7 +136,8 @@ class _Plan:
             view = _padded(x, low, int(starts[-1]) + 2 * self.half + 1)
             windows = np.lib.stride_tricks.sliding_window_view(view, 2 * self.half + 1)[starts - low]
             result[begin - first : begin - first + len(positions)] = np.einsum(
-                "ij,ij->i", windows, self._weights(positions % self.up / self.up))
+                "ij,ij->i", windows, self._weights(positions % self.up / self.up)
+            )
         return result
 
 

@@ -108,8 +108,10 @@ def _chunks(name: str, data: bytes) -> tuple[_Format, memoryview]:
             return header, memoryview(data)[position : position + size]
         position += size + (size & 1)
     missing = "format" if header is None else "audio"
-    raise WavError(f"{name} holds no {missing}: expected a '{'fmt ' if header is None else 'data'}' chunk "
-                   f"in its {len(data)} bytes; it may be cut short: fetch or record it again")
+    raise WavError(
+        f"{name} holds no {missing}: expected a '{'fmt ' if header is None else 'data'}' chunk "
+        f"in its {len(data)} bytes; it may be cut short: fetch or record it again"
+    )
 
 
 def _format(name: str, chunk: bytes) -> _Format:
@@ -122,8 +124,10 @@ def _format(name: str, chunk: bytes) -> _Format:
         raise WavError(f"{name} has a broken header: expected channels and a rate, got {channels} and {rate} Hz")
     known = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _MULAW: (8,)}
     if bits not in known.get(code, ()):
-        raise WavError(f"{name} has format {code:#x} with {bits} bits: expected PCM of 8, 16, 24 or 32 bits, "
-                       f"float of 32 or 64, or mu-law; {_CONVERT}")
+        raise WavError(
+            f"{name} has format {code:#x} with {bits} bits: expected PCM of 8, 16, 24 or 32 bits, "
+            f"float of 32 or 64, or mu-law; {_CONVERT}"
+        )
     return _Format(code, channels, rate, bits)
 
 
@@ -153,8 +157,22 @@ def _samples(name: str, header: _Format, audio: memoryview) -> Floats:
 
 def _header(rate: int, channels: int, data: int) -> bytes:
     size = _UNKNOWN if data == _UNKNOWN else 36 + data
-    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", size, b"WAVE", b"fmt ", 16, _PCM, channels, rate,
-                       rate * channels * 2, channels * 2, 16, b"data", data)
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        size,
+        b"WAVE",
+        b"fmt ",
+        16,
+        _PCM,
+        channels,
+        rate,
+        rate * channels * 2,
+        channels * 2,
+        16,
+        b"data",
+        data,
+    )
 
 
 def _frames(samples: npt.NDArray[np.int16], channels: int | None) -> npt.NDArray[np.int16]:
@@ -197,8 +215,10 @@ def write_wav(path: PathLike, samples: npt.NDArray[np.int16], rate: int) -> None
 
 
 def _unwritable(path: PathLike, error: OSError) -> WavError:
-    return WavError(f"cannot write {os.fspath(path)}: {error.strerror or error}; "
-                    "expected a place in an existing, writable directory with room")
+    return WavError(
+        f"cannot write {os.fspath(path)}: {error.strerror or error}; "
+        "expected a place in an existing, writable directory with room"
+    )
 
 
 class WavWriter:
@@ -251,6 +271,7 @@ class WavWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

@@ -19,7 +19,7 @@ from voiceloop.cli.table import turn_table
 from voiceloop.errors import VoiceloopError
 from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
-from voiceloop.sim.caller import Caller, CallEnded, GaveUp
+from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.serving import serving
 from voiceloop.twilio.media import media_app

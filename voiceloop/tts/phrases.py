@@ -47,8 +47,8 @@ class PhraseRules:
 class PhraseCutter:
     """Feed it text, get phrases as soon as they are certain.
 
-    The first two phrases end early, at a clause, because someone waits for them; the others are whole sentences. A phrase
-    ends before white space, so no word is ever cut (short of one with thousands of letters), and the phrases put
+    The first two phrases end early, at a clause, because someone waits for them; the others are whole sentences. A
+    phrase ends before white space, so no word is ever cut (short of one with thousands of letters), and the phrases put
     together are exactly the text that was fed. How the text was divided when fed makes no difference.
     """
 

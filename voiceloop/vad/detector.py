@@ -31,8 +31,9 @@ class VADOptions:
         if not 0 <= self.release <= self.threshold <= 1:
             raise ValueError(f"expected 0 <= release <= threshold <= 1, got {self.release} and {self.threshold}")
         if self.min_speech < 0 or self.min_silence < 0:
-            raise ValueError(f"expected seconds of 0 or more, got min_speech={self.min_speech}, "
-                             f"min_silence={self.min_silence}")
+            raise ValueError(
+                f"expected seconds of 0 or more, got min_speech={self.min_speech}, min_silence={self.min_silence}"
+            )
         if self.rate < 1:
             raise ValueError(f"expected a rate in Hz, got {self.rate}")
 
@@ -86,8 +87,7 @@ class SpeechDetector:
         Raises `ValueError` for a window that begins before the last one ended.
         """
         if samples < 1 or start < self._position:
-            raise ValueError(f"expected a window at sample {self._position} or later, "
-                             f"got {samples} samples at {start}")
+            raise ValueError(f"expected a window at sample {self._position} or later, got {samples} samples at {start}")
         lost: tuple[Event, ...] = _NONE
         if start > self._position:
             lost = self._gap(start)

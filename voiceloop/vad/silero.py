@@ -77,8 +77,10 @@ def _new_engine() -> _Engine:
         raise ModelError(f"cannot read {path}: {error.strerror or error}; install {_VERSION} again") from error
     found = hashlib.sha256(model).hexdigest()
     if found != _SHA256:
-        raise ModelError(f"{path} is not the model this was made for: expected SHA-256 {_SHA256}, got {found}; "
-                         f"pip install '{_VERSION}'")
+        raise ModelError(
+            f"{path} is not the model this was made for: expected SHA-256 {_SHA256}, got {found}; "
+            f"pip install '{_VERSION}'"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

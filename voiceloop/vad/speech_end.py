@@ -36,7 +36,7 @@ class SpeechEnd:
             del self._audio[: len(self._audio) - MEMORY]
 
     def before(self, ago: int) -> int:
-        """How many samples ago the last sound of speech ended, given the detector's word: between `ago` and `ago` + REACH.
+        """How many samples ago the last sound of speech was, given the detector's word: `ago` to `ago` + REACH.
 
         Args:
             ago: samples from the detector's end of speech to the end of what was heard.
