@@ -25,6 +25,7 @@ from models import on_the_phone, word_errors, words_of  # type: ignore[import-no
 
 from voiceloop.call import Call
 from voiceloop.cli.load import example, load_bot
+from voiceloop.rehearsal import rehearse
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import Caller
@@ -159,7 +160,7 @@ async def measure(folder: Path, smoke: bool, parts: Sequence[str]) -> dict[str, 
             await runtime.warm(provider)
         async with serving(media_app(module.bot, runtime, on_call=taken)) as (url, _):
             line = Line(url, reports)
-            await line.call([], 99)  # renders the greeting and reads the prompt ahead, as a server's first call does
+            await rehearse(module.bot, runtime)
             if "orders" in parts:
                 result["orders"] = await orders(line, spoken_orders)
             if "barge_in" in parts:

@@ -63,6 +63,10 @@ class Runtime:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}
         self._canned: dict[tuple[int, str], bytes] = {}
 
+    def share(self, other: Runtime) -> None:
+        """Have what another runtime has warmed and rendered, and give it what this one will."""
+        self._warm, self._canned = other._warm, other._canned
+
     def provider(self, named: P) -> P:
         """The provider to use where a bot names this one."""
         for base, substitute in self.substitutes.items():

@@ -16,8 +16,10 @@ from voiceloop.call import Call
 from voiceloop.cli.load import example, load_bot
 from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
 from voiceloop.cli.table import turn_table
+from voiceloop.conversation import Conversation
 from voiceloop.errors import VoiceloopError
-from voiceloop.report import CallReport, Turn
+from voiceloop.rehearsal import REHEARSAL, rehearse
+from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
@@ -44,6 +46,9 @@ async def demo(options: argparse.Namespace) -> int:
     async with runtime:
         for provider in _providers(module):
             await runtime.warm(provider)
+        rehearsal = await rehearse(module.bot, runtime)
+        if rehearsal.reason != REHEARSAL:
+            raise VoiceloopError("; ".join(f"{fault.kind}: {fault.message}" for fault in rehearsal.faults))
         script: Script = PlayScript(recordings) if recordings else OrderScript(options.seed)
         outcome = await _call(module, runtime, script, options.seed, show)
     outcome.carrier.save_recording(recording)
@@ -73,6 +78,7 @@ class _Show:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
+        self._shown = 0
 
     def note(self, text: str) -> None:
         """Something about the demo itself."""
@@ -84,11 +90,12 @@ class _Show:
         if not self.quiet:
             print(text, flush=True)
 
-    def turn(self, turn: Turn) -> None:
-        """A turn that is over."""
-        self.line(f"  caller: {turn.caller}")
-        cut = f"  [cut: {turn.unheard}]" if turn.unheard else ""
-        self.line(f"  agent:  {turn.heard}{cut}")
+    def conversation(self, conversation: Conversation) -> None:
+        """What was said since the last time."""
+        for message in list(conversation)[self._shown :]:
+            self._shown += 1
+            cut = f"  [cut: {message.unheard}]" if message.unheard else ""
+            self.line(f"  {'agent: ' if message.role == 'assistant' else 'caller:'} {message.text}{cut}")
 
 
 class _Outcome:
@@ -104,10 +111,11 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
     ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
 
     def taken(call: Call) -> None:
-        call.on_turn(show.turn)
+        call.on_turn(lambda turn: show.conversation(call.conversation))
         call.on_end(finished)
 
     def finished(report: CallReport) -> None:
+        show.conversation(report.conversation)
         if not ended.done():
             ended.set_result(report)
 

@@ -77,8 +77,7 @@ class OrderScript:
 
     def __init__(self, seed: int) -> None:
         choose = random.Random(seed)
-        self._drink = choose.choice(DRINKS)
-        self._order = f"{choose.choice(SIZES)} {self._drink} with {choose.choice(MILKS)}"
+        self.order = f"{choose.choice(SIZES)} {choose.choice(DRINKS)} with {choose.choice(MILKS)}"
 
     async def voice(self, module: ModuleType, runtime: Runtime) -> TTS | None:
         """The caller borrows a local voice."""
@@ -92,7 +91,7 @@ class OrderScript:
         """Have the conversation, then hang up."""
         await caller.hears(timeout=ANSWER_LIMIT)
         await caller.says("Hello. Which drinks do you have today, and what do they cost?")
-        await caller.interrupts(f"I would like a {self._order}, please.", after=1.2, timeout=ANSWER_LIMIT)
+        await caller.interrupts(f"I would like a {self.order}, please.", after=1.2, timeout=ANSWER_LIMIT)
         await caller.hears(timeout=ANSWER_LIMIT)
         await caller.says("How long will that take?")
         await caller.hears(timeout=ANSWER_LIMIT)
