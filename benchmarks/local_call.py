@@ -74,13 +74,14 @@ async def orders(line: Line, files: Sequence[tuple[Path, str]]) -> dict[str, Any
             waits.append(wait)
         if turn.latency is not None:
             reported.append(turn.latency.as_ms())
-        rows.append({"said": transcript, "recognised": turn.caller, "heard": heard, "wait_ms": wait})
-    parts = {name: round(statistics.median(r[name] for r in reported), 1) for name in reported[0]} if reported else {}
+        parts = turn.latency.as_ms() if turn.latency is not None else None
+        rows.append({"said": transcript, "recognised": turn.caller, "heard": heard, "wait_ms": wait, "parts_ms": parts})
+    medians = {name: round(statistics.median(r[name] for r in reported), 1) for name in reported[0]} if reported else {}
     return {
         "calls": len(files),
         "wait_ms_p50": round(statistics.median(waits), 1) if waits else None,
         "wait_ms_max": max(waits, default=None),
-        "reported_ms_p50": parts,
+        "reported_ms_p50": medians,
         "drink_named": named,
         "holes": holes,
         "rows": rows,
@@ -198,7 +199,7 @@ def main() -> None:
         for name, value in figures.items():
             if name == "rows":
                 for row in value:
-                    print(f"    {row['wait_ms']} ms  {row['recognised']!r} -> {row['heard']!r}")
+                    print(f"    {row['wait_ms']} ms  {row['recognised']!r} -> {row['heard']!r}  {row['parts_ms']}")
             else:
                 print(f"  {name}: {value}")
 

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORT = "import resource as r; b = r.getrusage(0); import voiceloop{names}; a = r.getrusage(0); print(a.ru_utime + a.ru_stime - b.ru_utime - b.ru_stime)"
+IMPORT = """
+from resource import getrusage
+before = getrusage(0)
+import voiceloop{names}
+after = getrusage(0)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+"""
 NAMES = "; voiceloop.Pipeline; voiceloop.TurnTaking; voiceloop.LLMAggregator; voiceloop.AudioStreamer"
 
 

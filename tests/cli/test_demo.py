@@ -31,7 +31,8 @@ stt, tts = ScriptedSTT(LEXICON, delay=0.1), ScriptedTTS(LEXICON, first=0.09)
 llm = ScriptedLLM(lambda messages: messages[-1].text.replace("please", "coming up."), first=0.2, rate=50)
 
 def bot(call):
-    return Pipeline([call.transport, EnergyVAD(), stt, TurnTaking("Hello there."), LLMAggregator(llm), tts, AudioStreamer()])
+    stages = [call.transport, EnergyVAD(), stt, TurnTaking("Hello there.")]
+    return Pipeline([*stages, LLMAggregator(llm), tts, AudioStreamer()])
 """
 
 
@@ -122,7 +123,7 @@ async def test_a_conversation_that_fails_says_why_and_returns_1(
 async def test_a_file_that_is_no_recording_is_refused_before_the_call(bot_file: Path, tmp_path: Path) -> None:
     fake = tmp_path / "fake.wav"
     fake.write_bytes(b"not a recording")
-    with pytest.raises(WavError, match="fake.wav"):
+    with pytest.raises(WavError, match=r"fake\.wav"):
         await demo(options(bot_file, "--recording", tmp_path / "call.wav", "--caller", fake))
     assert not (tmp_path / "call.wav").exists()
 

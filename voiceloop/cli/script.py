@@ -90,7 +90,7 @@ class OrderScript:
     async def play(self, caller: Caller) -> None:
         """Have the conversation, then hang up."""
         await caller.hears(timeout=ANSWER_LIMIT)
-        await caller.says("Hello. Which drinks do you have today, and what do they cost?")
+        await caller.says("Hello. Which drinks do you have today?")
         await caller.interrupts(f"I would like a {self.order}, please.", after=1.2, timeout=ANSWER_LIMIT)
         await caller.hears(timeout=ANSWER_LIMIT)
         await caller.says("How long will that take?")
