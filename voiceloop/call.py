@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from voiceloop.answer import Answer
-from voiceloop.conversation import Conversation, Message
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
-from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, UserTurn
-from voiceloop.latency import latency_of
+from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text
 from voiceloop.processor import NotRunning
+from voiceloop.record import Record
 from voiceloop.registry import Timer, Work
-from voiceloop.report import CallReport, FaultRecord, Turn
+from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -27,12 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call"]
 
-log = logging.getLogger("voiceloop.call")
-turn_log = logging.getLogger("voiceloop.turns")
-
 T = TypeVar("T")
-MAX_FAULTS = 100
-"""Faults kept in the report; more are counted only."""
 
 
 class Call:
@@ -66,10 +58,11 @@ class Call:
         self.direction = direction
         self.params = dict(params or {})
         self.runtime = runtime or Runtime()
-        self.conversation = Conversation()
-        self.turns: list[Turn] = []
-        self.usage: Counter[str] = Counter()
-        self.faults: list[FaultRecord] = []
+        self._record = Record(id)
+        self.conversation = self._record.conversation
+        self.turns = self._record.turns
+        self.usage = self._record.usage
+        self.faults = self._record.faults
         self.now = 0.0
         """The time of the current wake-up, seconds on the loop's clock. Decisions read this, never the clock."""
         self.voice: object = None
@@ -80,13 +73,9 @@ class Call:
         self.ending: str | None = None
         """The reason, once it is clear that the call ends."""
         self._engine: Engine | None = None
-        self._started = 0.0
         self._ended: asyncio.Future[str] | None = None
         self._fault_counts: Counter[str] = Counter()
         self._apologies: dict[Answer, None] = {}
-        self._messages: dict[Answer, Message | None] = {}
-        self._on_turn: list[Callable[[Turn], object]] = []
-        self._on_end: list[Callable[[CallReport], object]] = []
 
     # --- what happens --------------------------------------------------------------------------------------
 
@@ -99,12 +88,12 @@ class Call:
 
     def on_turn(self, callback: Callable[[Turn], object]) -> Callable[[Turn], object]:
         """Call this with every finished `Turn`. Usable as a decorator."""
-        self._on_turn.append(_plain(callback))
+        self._record.on_turn(callback)
         return callback
 
     def on_end(self, callback: Callable[[CallReport], object]) -> Callable[[CallReport], object]:
         """Call this with the `CallReport` when the call is over. Usable as a decorator."""
-        self._on_end.append(_plain(callback))
+        self._record.on_end(callback)
         return callback
 
     # --- what one can do -----------------------------------------------------------------------------------
@@ -176,14 +165,7 @@ class Call:
 
         It enters the conversation when the first of it was heard.
         """
-        heard, unheard = heard.strip(), unheard.strip()
-        message = self._messages.get(answer)
-        if message is None:
-            if not heard:
-                self._messages[answer] = None  # there is a voice, and nothing of it was heard
-                return
-            message = self._messages[answer] = self.conversation.add("assistant", heard)
-        message.text, message.unheard, message.interrupted = heard, unheard, interrupted
+        self._record.remember(answer, heard, unheard, interrupted)
 
     def hang_up(self, reason: str = "completed") -> None:
         """End the call when the last words have been heard (at most `Limits.hang_up` later)."""
@@ -246,12 +228,8 @@ class Call:
 
     def note_fault(self, kind: str, message: str, detail: str = "") -> None:
         """Record a failure that harms nobody: it is not broadcast, and does not count against the call."""
-        if len(self.faults) < MAX_FAULTS:
-            now = self._engine.loop.time() if self._engine is not None else self.now
-            self.faults.append(FaultRecord(kind, message, detail, now - self._started))
-        log.warning("call %s: %s: %s", self.id, kind, message)
-        if detail:
-            log.debug("%s", detail)
+        at = self._engine.loop.time() if self._engine is not None else self.now
+        self._record.fault(kind, message, detail, at)
 
     def give_up_answers(self, kind: str, message: str) -> None:
         """Fail every answer of which nothing was heard: the caller hears an apology instead."""
@@ -289,10 +267,7 @@ class Call:
 
     def _answer_closed(self, answer: Answer) -> None:
         """An answer is over and nothing of it is left to be heard."""
-        if answer.outcome == "complete" and answer not in self._messages:
-            self.remember(answer, answer.text)  # a pipeline without a voice: written is heard
-        if answer.turn is not None and not answer.provisional:
-            self._close_turn(answer, answer.turn)
+        self._record.close_answer(answer, ending=self.ending is not None)
         apology = self._apologies.pop(answer, answer) is None
         if answer.outcome == "failed" and self._engine is not None and not self._engine.closed:
             if apology:
@@ -301,58 +276,18 @@ class Call:
                 self._speak_or_end(self.runtime.phrases.apology)
         self._end_if_quiet()
 
-    def _close_turn(self, answer: Answer, said: UserTurn) -> None:
-        if answer.outcome == "interrupted" and answer not in self._messages and self.ending is None:
-            return  # the caller went on speaking: what they said is part of the next turn
-        times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
-        message = self._messages.pop(answer, None)
-        turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times))
-        if message is not None:
-            turn.heard, turn.unheard, turn.interrupted = message.text, message.unheard, message.interrupted
-        else:
-            turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
-        self.turns.append(turn)
-        turn_log.info("%s", turn.line())
-        self._run_hooks(self._on_turn, turn, "on_turn")
-
-    def _run_hooks(self, hooks: list[Callable[[Any], object]], argument: object, name: str) -> None:
-        for hook in hooks:
-            try:
-                hook(argument)
-            except Exception as error:
-                self.note_fault(name, f"{type(error).__name__}: {error}")
-
     def _end_if_quiet(self) -> None:
         if self.ending is not None and self._engine is not None and not self._engine.unheard:
             self.end(self.ending)
 
     def _report(self, abandoned: list[str]) -> CallReport:
-        report = CallReport(
-            call_id=self.id,
-            reason=self.ending or "completed",
-            duration=self.now - self._started,
-            conversation=self.conversation,
-            turns=self.turns,
-            usage=dict(self.usage),
-            faults=self.faults,
-            abandoned=abandoned,
-        )
-        self._run_hooks(self._on_end, report, "on_end")
-        return report
+        return self._record.report(self.ending or "completed", self.now, abandoned)
 
     def _cut(self) -> None:
         """Let go of everything that may lead back here."""
         self._engine = None
         self._apologies.clear()
-        self._messages.clear()
-        self._on_turn.clear()
-        self._on_end.clear()
-
-
-def _plain(callback: Callable[[T], object]) -> Callable[[T], object]:
-    if inspect.iscoroutinefunction(callback):
-        raise TypeError(f"expected a plain function, got async def {callback.__qualname__}; use call.work() in it")
-    return callback
+        self._record.cut()
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

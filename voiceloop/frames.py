@@ -154,6 +154,8 @@ class UserTurn(Broadcast):
     """When the turn was over: endpointed, and the recogniser had answered for all of it, seconds."""
     continued: bool = False
     """True when it takes the place of the turn before, whose answer nobody heard: the caller went on speaking."""
+    withdrawn: bool = False
+    """True once the caller goes on speaking before an answer to it is heard: the next turn will be a continued one."""
 
 
 @dataclass(slots=True, eq=False)

@@ -92,7 +92,7 @@ class _Life:
         """Indices of the processors whose `start` was entered."""
         call._engine = engine
         call._ended = engine.loop.create_future()
-        call.now = call._started = engine.loop.time()
+        call.now = call._record.started = engine.loop.time()
         if call.ending is not None:  # given up before it began
             call.end(call.ending)
 

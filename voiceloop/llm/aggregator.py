@@ -55,6 +55,7 @@ class LLMAggregator(Processor):
         for said, answered in examples:
             self._beginning += [Message("user", said), Message("assistant", answered)]
         self.options = options or LLMOptions()
+        self._said: list[Message] = []  # what the caller said in the last turn
 
     async def start(self) -> None:
         """Warm the model, with what every request of the call begins with."""
@@ -64,9 +65,9 @@ class LLMAggregator(Processor):
 
     async def on_user_turn(self, turn: UserTurn) -> None:
         """Answer the caller."""
+        self._remember(turn)
         if self.call.ending is not None:
             return
-        self._remember(turn)
         answer = self.begin_answer(turn=turn)
         for attempt in range(1, self.options.tries + 1):
             try:
@@ -85,12 +86,16 @@ class LLMAggregator(Processor):
         return self._beginning + heard
 
     def _remember(self, turn: UserTurn) -> None:
+        """One message for each turn, also for one that went on; unless the agent was heard in between."""
         conversation = self.call.conversation
-        last = conversation[-1] if len(conversation) else None
-        if turn.continued and last is not None and last.role == "user":
-            last.text = turn.text
-        else:
-            conversation.add("user", turn.text)
+        said = self._said if turn.continued else []
+        last = said.pop() if said and said[-1] is conversation[-1] else None
+        text = turn.text.removeprefix(" ".join(message.text for message in said)).strip()
+        if last is not None:
+            last.text = text
+        elif text:
+            last = conversation.add("user", text)
+        self._said = said if last is None else [*said, last]
 
     async def _answer(self, answer: Answer) -> None:
         engine = self._engine

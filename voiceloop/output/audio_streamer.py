@@ -132,7 +132,8 @@ class AudioStreamer(Processor):
         engine = self._engine
         if engine is None:
             raise self._not_running("queue_audio")
-        engine.within(lambda: self.on_audio(audio))
+        if audio.answer.outcome is None:  # the caller may have spoken over it as it began
+            engine.within(lambda: self.on_audio(audio))
 
     def _take(self, answer: Answer) -> None:
         if answer.id not in self._answers:

@@ -64,6 +64,8 @@ class Interrupt:
 
     answers: tuple[int, ...]
     """Empty when the turn's answer had not begun."""
+    withdrawn: bool = False
+    """True when nobody heard an answer to the last turn: the next one will contain it."""
 
 
 @dataclass(frozen=True, slots=True)

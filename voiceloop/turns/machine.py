@@ -248,14 +248,15 @@ class TurnMachine:
         self._sounding, self._asked, self._idle = None, False, now
         if self._answers:
             self._think(now)
-        if self._unanswered:  # nobody heard an answer to the last turn: the caller goes on
+        withdrawn = self._unanswered
+        if withdrawn:  # nobody heard an answer to the last turn: the caller goes on
             self._turn.join(self._speech)
             self._speech, self._turn = self._turn, Speech()
             self._started, self._continued = self._turn_started, True
             self._unanswered = self._revised = False
             if self.caller is Caller.SILENT:
                 self.caller, self._settled = Caller.PAUSED, True
-        return Interrupt(cut)
+        return Interrupt(cut, withdrawn)
 
     def _model_silent(self, now: float) -> Action:
         self._told = True

@@ -49,7 +49,6 @@ class TurnTaking(Processor):
         self._timer: Timer | None = None
         self._deadline: float | None = None
         self._last: UserTurn | None = None
-        self._void: UserTurn | None = None
         self._over = False
 
     async def start(self) -> None:
@@ -94,8 +93,8 @@ class TurnTaking(Processor):
     def on_answer_began(self, began: AnswerBegan) -> None:
         """The agent begins to answer, or to say something by itself."""
         answer = began.answer
-        if answer.turn is not None and answer.turn is self._void:
-            self.call.interrupt(answer)  # the turn was taken back before its answer began
+        if answer.turn is not None and answer.turn.withdrawn:
+            self.call.interrupt(answer)  # before its answer began
         else:
             protected = not answer.interruptible
             self._act(self._machine.answer_began(self.call.now, answer.id, protected=protected))
@@ -157,8 +156,8 @@ class TurnTaking(Processor):
         self.push(turn)
 
     def _interrupt(self, action: Interrupt) -> None:
-        if not action.answers:
-            self._void = self._last
+        if action.withdrawn and self._last is not None:
+            self._last.withdrawn = True
         for answer in self.call.live_answers():
             if answer.id in action.answers:
                 self.call.interrupt(answer)
