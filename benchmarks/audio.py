@@ -77,6 +77,7 @@ def measure() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--smoke", action="store_true", help="accepted like everywhere; it takes a few seconds anyway")
     arguments = parser.parse_args()
     result = measure()
     if arguments.json:
