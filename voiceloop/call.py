@@ -58,7 +58,7 @@ class Call:
         self.direction = direction
         self.params = dict(params or {})
         self.runtime = runtime or Runtime()
-        self._record = Record(id)
+        self._record = Record(id, console=self.runtime.console)
         self.conversation = self._record.conversation
         self.turns = self._record.turns
         self.usage = self._record.usage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,8 +28,9 @@ MAX_FAULTS = 100
 class Record:
     """What `Call` keeps for its report."""
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, *, console: bool = False) -> None:
         self.call_id = call_id
+        self._console = console
         self.conversation = Conversation()
         self.turns: list[Turn] = []
         self.usage: Counter[str] = Counter()
@@ -65,7 +67,7 @@ class Record:
         message = self._messages.pop(answer, None)
         if answer.turn is None or answer.provisional:
             return
-        if answer.outcome == "interrupted" and message is None and not ending:
+        if answer.turn.withdrawn and message is None and not ending:
             return  # the caller went on speaking: what they said is part of the next turn
         self._close_turn(answer, answer.turn, message)
 
@@ -78,6 +80,8 @@ class Record:
             turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
         self.turns.append(turn)
         turn_log.info("%s", turn.line())
+        if self._console:
+            print(turn.line(), file=sys.stderr, flush=True)
         self._tell(self._on_turn, turn, "on_turn")
 
     def fault(self, kind: str, message: str, detail: str, at: float) -> None:

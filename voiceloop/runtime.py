@@ -51,6 +51,7 @@ class Runtime:
         limits: waits of a call.
         faults: how many failures a call survives.
         log_events: keep a log of every wake-up of every call (see `voiceloop.eventlog`).
+        console: print one line for each finished turn to standard error. The logger ``voiceloop.turns`` gets it anyway.
     """
 
     substitutes: dict[type, Any] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Runtime:
     limits: Limits = field(default_factory=Limits)
     faults: FaultPolicy = field(default_factory=FaultPolicy)
     log_events: bool = False
+    console: bool = False
 
     def __post_init__(self) -> None:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}

@@ -229,3 +229,14 @@ async def test_parameters_of_the_webhook_reach_the_bot(phone: Phone) -> None:
         )
         assert call.id == caller.carrier.stream.call_sid
         await caller.hangs_up()
+
+
+async def test_a_runtime_with_a_console_prints_one_line_for_each_turn(
+    phone: Phone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Runtime(console=True) as runtime, phone(runtime=runtime, llm=script("Sure.")) as caller:
+        await caller.says("two teas please")
+        await caller.hears("Sure")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("turn 1  caller: 'two teas please'  agent: 'Sure.'  ")
+    assert "endpoint 500" in line
