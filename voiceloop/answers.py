@@ -25,7 +25,7 @@ class Answers:
     head: Port
     _gates: list[Gate | None]
     _ports: list[tuple[Port, Port]]
-    _busy: bool
+    delivering: bool
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -57,7 +57,7 @@ class Answers:
         answer = Answer(self._count, speculative=speculative, interruptible=interruptible, turn=turn)
         answer.stamp("begun", self.call.now)
         self.answers[answer] = self.unheard[answer] = None
-        if own and self._busy:
+        if own and self.delivering:
             self._fresh.append((answer, origin))
         elif own and (work := self.registry.current()) is not None:
             work.begun[answer] = origin

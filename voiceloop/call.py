@@ -63,8 +63,7 @@ class Call:
         self.turns = self._record.turns
         self.usage = self._record.usage
         self.faults = self._record.faults
-        self.now = 0.0
-        """The time of the current wake-up, seconds on the loop's clock. Decisions read this, never the clock."""
+        self._now = 0.0
         self.voice: object = None
         """The voice provider of the pipeline; canned speech is kept per voice."""
         self.ahead: list[str] = []
@@ -77,12 +76,21 @@ class Call:
         self._fault_counts: Counter[str] = Counter()
         self._apologies: dict[Answer, None] = {}
 
+    @property
+    def now(self) -> float:
+        """The time, seconds on the loop's clock. Decisions read this, never the clock.
+
+        While frames are delivered it stands still: all that happens in one wake-up happens at one time.
+        """
+        engine = self._engine
+        return self._now if engine is None or engine.delivering else engine.loop.time()
+
     # --- what happens --------------------------------------------------------------------------------------
 
     def wake(self, kind: str, detail: object = "") -> None:
         """The gate of the call: every wake-up passes here, is stamped, and can be logged."""
         loop = self._engine.loop if self._engine is not None else asyncio.get_running_loop()
-        self.now = loop.time()
+        self._now = loop.time()
         if self.log is not None:
             self.log.add(self.now, kind, detail)
 

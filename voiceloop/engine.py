@@ -48,7 +48,7 @@ class Engine(Answers):
         self._gates = [Gate(self, index) if closes else None for index, closes in enumerate(self._table.gates)]
         self._queue: deque[tuple[Frame, Port]] = deque()
         self._pushed: list[tuple[Frame, Port]] = []
-        self._busy = False
+        self.delivering = False
         self._ports: list[tuple[Port, Port]] = []
         self.head = Port(self, -1, False)
         for index, processor in enumerate(processors):
@@ -60,7 +60,7 @@ class Engine(Answers):
 
     def dispatch(self, frame: Frame, port: Port) -> None:
         """Deliver a frame, or queue it behind the one that is being delivered."""
-        if self._busy:
+        if self.delivering:
             self._pushed.append((frame, port))
         else:
             self._queue.append((frame, port))
@@ -68,7 +68,7 @@ class Engine(Answers):
 
     def within(self, action: Callable[[], None]) -> None:
         """Run an action of the engine as if a handler did: what it pushes is delivered when it has returned."""
-        if self._busy:
+        if self.delivering:
             action()
         else:
             self._drain(action)
@@ -76,8 +76,8 @@ class Engine(Answers):
     def _drain(self, action: Callable[[], None] | None = None) -> None:
         queue, pushed, fresh = self._queue, self._pushed, self._fresh
         failure: Exception | None = None
-        self._busy = True
-        self.call.now = self.loop.time()
+        self.delivering = True
+        self.call._now = self.loop.time()
         budget = SETTLE_LIMIT
         try:
             if action is not None:
@@ -122,7 +122,7 @@ class Engine(Answers):
         finally:
             failure = None  # its traceback holds this frame
             fresh.clear()
-            self._busy = False
+            self.delivering = False
 
     def _special(self, frame: Frame, handler: Callable[[Any], Any], kind: int, index: int) -> Frame:
         """A signal's handler that is not a plain one; returns the frame that goes on."""

@@ -92,7 +92,7 @@ class _Life:
         """Indices of the processors whose `start` was entered."""
         call._engine = engine
         call._ended = engine.loop.create_future()
-        call.now = call._record.started = engine.loop.time()
+        call._now = call._record.started = engine.loop.time()
         if call.ending is not None:  # given up before it began
             call.end(call.ending)
 
@@ -172,7 +172,7 @@ class _Life:
                 continue
             if type(processor).stop is not Processor.stop:
                 await self._stop(processor, abandoned)
-        call.now = engine.loop.time()
+        call._now = engine.loop.time()
         for name in abandoned:
             call.note_fault("abandoned", f"{name} did not end within {self.limits.close:g} s of being cancelled.")
         engine.end_all()
