@@ -138,7 +138,14 @@ async def test_a_recording_that_cannot_be_written_is_refused_before_the_call(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "there is no file"), ("x = 1", "defines no function bot"), ("bot = 3", "defines no function bot")],
+    [
+        (None, "there is no file"),
+        ("x = 1", "defines no function bot"),
+        ("bot = 3", "defines no function bot"),
+        ("import os\nimport no_such_module_at_all", r"some_bot\.py:2: ModuleNotFoundError"),
+        ("x = 1\n\ny = 1 / 0\n", r"some_bot\.py:3: ZeroDivisionError: division by zero"),
+        ("def bot(call)\n", r"some_bot\.py:1: SyntaxError"),
+    ],
 )
 def test_a_bot_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "some_bot.py"
@@ -146,6 +153,16 @@ def test_a_bot_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | 
         path.write_text(content)
     with pytest.raises(BotFileError, match=message):
         load_bot(path)
+
+
+def test_a_bot_file_may_import_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "menu_of_the_test.py").write_text("DRINK = 'tea'")
+    path = tmp_path / "neighbour_bot.py"
+    path.write_text("from menu_of_the_test import DRINK\ndef bot(call): ...")
+    assert load_bot(path).DRINK == "tea"
 
 
 def test_the_command_prints_errors_in_one_line_and_returns_1(

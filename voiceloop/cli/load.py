@@ -6,9 +6,11 @@ import importlib.util
 import sys
 from importlib.resources import files
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 
 from voiceloop.errors import VoiceloopError
+from voiceloop.faults import describe
 
 __all__ = ["BotFileError", "example", "load_bot"]
 
@@ -20,11 +22,13 @@ class BotFileError(VoiceloopError):
 def load_bot(path: str | Path) -> ModuleType:
     """Import a bot file.
 
+    Its folder is put on the import path, as Python does for a script.
+
     Raises:
-        BotFileError: there is no such file, or it defines no ``bot``.
-        Exception: whatever the file itself raises when it is imported.
+        BotFileError: there is no such file, it raises when it is imported, or it defines no ``bot``.
+        MissingExtra: it needs a package that an extra brings.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if not path.is_file():
         raise BotFileError(f"expected a bot file, a Python module with bot(call), but there is no file {path}")
     spec = importlib.util.spec_from_file_location(f"voiceloop_bot_{path.stem}", path)
@@ -32,10 +36,25 @@ def load_bot(path: str | Path) -> ModuleType:
         raise BotFileError(f"expected a Python file, got {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    if str(path.resolve().parent) not in sys.path:
+        sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except VoiceloopError:
+        raise
+    except Exception as error:
+        raise BotFileError(f"{path}{_line_of(error, path)}: {describe(error)[0]}") from error
     if not callable(getattr(module, "bot", None)):
         raise BotFileError(f"{path} defines no function bot(call) that returns a Pipeline")
     return module
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """The last line of the file that had a part in an error, as ``:12``."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
+    return f":{lines[-1]}" if lines else ""
 
 
 def example(name: str) -> Path:

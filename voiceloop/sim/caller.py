@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ class CallEnded(VoiceloopError):
 class Utterance:
     """Something the caller said. Times are seconds on the loop's clock, when it left the caller's mouth."""
 
-    audio: bytes
+    audio: bytes = field(repr=False)
     """Mu-law, as it was to be said."""
     started: float
     """When the clip began."""
@@ -51,7 +51,7 @@ class Utterance:
 class Heard:
     """A stretch of the agent's voice. Times are seconds on the loop's clock, at the caller's ear."""
 
-    audio: bytes
+    audio: bytes = field(repr=False)
     """Mu-law, from the first to the last sound, pauses included."""
     started: float
     """When the first sound was heard."""

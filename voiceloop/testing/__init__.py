@@ -1,8 +1,40 @@
-"""Test a phone agent: call it, over the real wire protocol, in virtual time."""
+"""Test a phone agent: call it, over the real wire protocol, in virtual time. Test a provider: does it keep the contract?
+
+The conformance suites are loaded when they are first used: they need pytest.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from voiceloop.sim.artificial import Lexicon
+from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.testing.dial import Dialled, Reply, dial
 from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, script
 
-__all__ = ["Dialled", "Failing", "Reply", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "dial", "script"]
+if TYPE_CHECKING:
+    from voiceloop.testing.conformance import LLMConformance, STTConformance, TTSConformance
+
+__all__ = [
+    "CarrierOptions",
+    "Dialled",
+    "Failing",
+    "LLMConformance",
+    "Lexicon",
+    "Reply",
+    "STTConformance",
+    "ScriptedLLM",
+    "ScriptedSTT",
+    "ScriptedTTS",
+    "TTSConformance",
+    "dial",
+    "script",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("LLMConformance", "STTConformance", "TTSConformance"):
+        from voiceloop.testing import conformance
+
+        return getattr(conformance, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from types import ModuleType
 from typing import Any
@@ -38,7 +38,7 @@ class Reply:
 
     text: str
     """The words that were heard whole, read from the audio; empty when the agent's voice is not an artificial one."""
-    audio: bytes
+    audio: bytes = field(repr=False)
     """Mu-law, 8000 Hz, from the first to the last sound."""
     started: float
     """When the first sound was heard, seconds on the loop's clock."""
@@ -91,9 +91,11 @@ class Dialled:
         latency = heard.started - before[-1].speech_ended if before else None
         return Reply(text, heard.audio, heard.started, heard.ended, latency)
 
-    async def interrupts(self, what: str | bytes | PathLike[str], *, after: float) -> Interrupted:
+    async def interrupts(
+        self, what: str | bytes | PathLike[str], *, after: float, timeout: float | None = None
+    ) -> Interrupted:
         """Speak over the agent when it has been speaking for `after` seconds; returns when it has fallen silent."""
-        return await self._caller.interrupts(what, after=after)
+        return await self._caller.interrupts(what, after=after, timeout=timeout)
 
     async def waits(self, seconds: float) -> None:
         """Say nothing for a while."""
