@@ -56,5 +56,6 @@ class STT(ABC):
 
         Yields:
             `Transcript`: words of a segment; a later one with the same segment number replaces it.
-            `Flush`: the one that was received, after every word before it has been yielded, final.
+            `Flush`: the one that was received, after every word before it has been yielded. Those words need not be
+            final: the caller may go on, and they may come out better with what follows.
         """

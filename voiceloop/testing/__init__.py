@@ -1,4 +1,4 @@
-"""Test a phone agent: call it, over the real wire protocol, in virtual time. Test a provider: does it keep the contract?
+"""Test a phone agent: call it, over the real wire protocol, in virtual time. Test that a provider keeps its contract.
 
 The conformance suites are loaded when they are first used: they need pytest.
 """

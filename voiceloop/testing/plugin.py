@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``dial``, and coroutine tests that use it run in virtual time.
+"""The pytest plugin: the fixture ``dial``, and coroutine tests that use it, or are of a conformance suite, are run.
 
 Installing voiceloop loads it. It needs no configuration and touches no other test.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -25,15 +25,22 @@ def dial() -> Callable[..., Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Run coroutine tests that use ``dial`` on a loop of their own, in virtual time."""
-    if "dial" not in pyfuncitem.fixturenames or not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return
-    from voiceloop.sim.loop import run_virtual
-
+    """Run coroutine tests on a loop of their own: those that use ``dial`` in virtual time, those of a conformance
+    suite as its class says."""
     test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return
+    run_test: Callable[[Coroutine[Any, Any, object]], object] | None = getattr(pyfuncitem.cls, "run_check", None)
+    if run_test is None:
+        if "dial" not in pyfuncitem.fixturenames:
+            return
+        from voiceloop.sim.loop import run_virtual
+
+        run_test = functools.partial(run_virtual, strict=True)
+    runner = run_test
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        run_virtual(test(*args, **kwargs), strict=True)
+        runner(test(*args, **kwargs))
 
     pyfuncitem.obj = run

@@ -144,7 +144,7 @@ class TTSProcessor(Processor):
                 self.push(Audio(answer, speech.audio, words))
                 await answer.room()
         except StopAsyncIteration:
-            if samples == begun and any(piece.strip() for piece in script.given):
+            if samples == begun and any(map(str.isalnum, "".join(script.given))):
                 name = type(self._tts).__name__
                 raise ProviderFailed(f"{name} gave no audio for {''.join(script.given)!r}") from None
         finally:
