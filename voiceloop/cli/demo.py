@@ -18,6 +18,7 @@ from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
 from voiceloop.cli.table import turn_table
 from voiceloop.conversation import Conversation
 from voiceloop.errors import VoiceloopError
+from voiceloop.faults import describe
 from voiceloop.rehearsal import REHEARSAL, rehearse
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
@@ -39,7 +40,8 @@ async def demo(options: argparse.Namespace) -> int:
     _check_writable(recording)
     recordings = [Path(file) for file in options.caller or ()]
     for file in recordings:
-        read_wav(file)  # a file that is no recording must not be found out in the middle of the call
+        if not read_wav(file).seconds:  # what is no recording must not be found out in the middle of the call
+            raise WavError(f"{file} holds no sound: expected a recording of the caller")
     module = load_bot(options.bot or example("coffee_bot.py"))
     show = _Show(quiet=options.json)
     show.note(_loading())
@@ -47,13 +49,26 @@ async def demo(options: argparse.Namespace) -> int:
     async with runtime:
         for provider in _providers(module):
             await runtime.warm(provider)
-        rehearsal = await rehearse(module.bot, runtime)
+        try:
+            rehearsal = await rehearse(module.bot, runtime)
+        except VoiceloopError:
+            raise
+        except Exception as error:
+            raise VoiceloopError(f"bot(call) raised {describe(error)[0]}") from error
         if rehearsal.reason != REHEARSAL:
             raise VoiceloopError("; ".join(f"{fault.kind}: {fault.message}" for fault in rehearsal.faults))
-        script: Script = PlayScript(recordings) if recordings else OrderScript(options.seed)
+        script: Script = OrderScript(options.seed)
+        if recordings or options.says:
+            script = PlayScript([*recordings, *(options.says or ())])
         outcome = await _call(module, runtime, script, options.seed, show)
-    outcome.carrier.save_recording(recording)
+    unsaved: WavError | None = None
+    try:
+        outcome.carrier.save_recording(recording)
+    except WavError as error:
+        unsaved = error
     _tell(outcome, recording, options.json, show)
+    if unsaved is not None:
+        raise unsaved
     return 1 if outcome.failure else 0
 
 

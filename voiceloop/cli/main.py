@@ -22,11 +22,12 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="make a whole phone call on embedded models: no key, no account, no phone",
-        description="A coffee bar's agent answers a call over a real socket. You see the conversation, then what each "
-        "wait was made of, and get a stereo recording: the caller left, the agent right.",
+        description="An agent (the coffee bar's, or your own) answers a call over a real socket. You see the "
+        "conversation, then what each wait was made of, and get a stereo recording: the caller left, the agent right.",
     )
     demo.add_argument("bot", nargs="?", help="a bot file with bot(call) -> Pipeline (default: the coffee bar)")
     demo.add_argument("--caller", nargs="+", metavar="FILE", help="recordings (WAV) that the caller plays, in order")
+    demo.add_argument("--says", nargs="+", metavar="TEXT", help="what the caller says, in order, in the embedded voice")
     demo.add_argument("--seed", type=int, default=0, help="of what the caller orders (default: 0)")
     demo.add_argument("--recording", default="voiceloop-demo.wav", metavar="FILE", help="where to write the recording")
     demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

@@ -44,20 +44,20 @@ class Script(Protocol):
 
 
 class PlayScript:
-    """Plays recordings, each when the agent has finished."""
+    """Plays recordings, and says texts in the embedded voice, each when the agent has finished."""
 
-    def __init__(self, recordings: Sequence[Path]) -> None:
-        self._recordings = recordings
+    def __init__(self, lines: Sequence[Path | str]) -> None:
+        self._lines = lines
 
     async def voice(self, module: ModuleType, runtime: Runtime) -> TTS | None:
-        """None: recordings speak for themselves."""
-        return None
+        """None for recordings alone: they speak for themselves."""
+        return await _voice(runtime) if any(isinstance(line, str) for line in self._lines) else None
 
     async def play(self, caller: Caller) -> None:
         """Have the conversation, then hang up."""
         await caller.hears(timeout=ANSWER_LIMIT)
-        for recording in self._recordings:
-            await caller.says(recording)
+        for line in self._lines:
+            await caller.says(line)
             await caller.hears(timeout=ANSWER_LIMIT)
         await caller.hangs_up()
 
@@ -80,12 +80,8 @@ class OrderScript:
         self.order = f"{choose.choice(SIZES)} {choose.choice(DRINKS)} with {choose.choice(MILKS)}"
 
     async def voice(self, module: ModuleType, runtime: Runtime) -> TTS | None:
-        """The caller borrows a local voice."""
-        from voiceloop.tts.hibari import Hibari, HibariOptions
-
-        voice = Hibari(HibariOptions(speed=1.05))
-        await runtime.warm(voice)
-        return voice
+        """The caller borrows the embedded voice."""
+        return await _voice(runtime)
 
     async def play(self, caller: Caller) -> None:
         """Have the conversation, then hang up."""
@@ -108,6 +104,14 @@ class OrderScript:
         if not any(turn.interrupted for turn in report.turns):
             return "the caller interrupted, and the agent did not notice"
         return _unanswered(report)
+
+
+async def _voice(runtime: Runtime) -> TTS:
+    from voiceloop.tts.hibari import Hibari, HibariOptions
+
+    voice = Hibari(HibariOptions(speed=1.05))
+    await runtime.warm(voice)
+    return voice
 
 
 def _unanswered(report: CallReport) -> str | None:
