@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+RETURNED = "a handler of content returns nothing; send frames on with self.push(frame)"
 SETTLE_LIMIT = 200_000
 """Frames delivered in one go before a loop of processors that push at each other is cut."""
 
@@ -156,10 +157,11 @@ class Engine(Answers):
             if stop.watchers:
                 self.look(frame, stop)
             handler = stop.handler
-            if handler is not None:
+            if handler is not None:  # as in `run`, without the call
                 if answer.outcome is None:
                     try:
-                        handler(frame)
+                        if handler(frame) is not None:
+                            raise TypeError(RETURNED)
                     except (Exception, CancelledError) as error:
                         self._failed(error, stop.index, handler.__name__, frame)
                 return
@@ -182,7 +184,8 @@ class Engine(Answers):
         if frame.answer.outcome is not None:
             return
         try:
-            handler(frame)
+            if handler(frame) is not None:
+                raise TypeError(RETURNED)
         except (Exception, CancelledError) as error:
             self._failed(error, stop.index, handler.__name__, frame)
 

@@ -19,6 +19,8 @@ from voiceloop.stream import Stream
 
 __all__ = ["Handler", "HandlerError", "Kind", "collect", "handles", "resolve", "transforms", "watch"]
 
+_NOTHING = (inspect.Signature.empty, None, "None")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,6 +38,9 @@ class Kind(IntEnum):
     WATCH = 4
     PASS = 5
     """Not a handler: a gate that only keeps the order of content it has no handler for."""
+
+
+_MARKS = {Kind.WATCH: "watch", Kind.TRANSFORM: "transforms"}
 
 
 @dataclass(slots=True)
@@ -137,13 +142,18 @@ def _read(owner: type, name: str, function: Callable[..., Any]) -> Handler:
     is_async = _is_async(function)
     kind = getattr(function, "__voiceloop_kind__", Kind.ASYNC if is_async else Kind.INLINE)
     if kind in (Kind.WATCH, Kind.TRANSFORM) and is_async:
-        raise HandlerError(f"{_where(owner, name)}: @{kind.name.lower()} needs a plain def, found async def.")
+        raise HandlerError(f"{_where(owner, name)}: @{_MARKS[kind]} needs a plain def, found async def.")
     handler = Handler(name, kind, None, owner)
     declared = getattr(function, "__voiceloop_type__", parameter.annotation)
     if declared is inspect.Parameter.empty:
         raise HandlerError(
             f"{_where(owner, name)}: expected a frame type as the annotation of '{parameter.name}', found none. "
             f"Write 'def {name}(self, {parameter.name}: Text)', or put @handles(Text) above it."
+        )
+    if kind is not Kind.TRANSFORM and inspect.signature(function).return_annotation not in _NOTHING:
+        raise HandlerError(
+            f"{_where(owner, name)}: a handler returns nothing, found '-> "
+            f"{_name(inspect.signature(function).return_annotation)}'. Send frames on with self.push(frame)."
         )
     if not isinstance(declared, str):
         _set_type(handler, declared, is_async)

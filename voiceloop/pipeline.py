@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from voiceloop.call import Call
 from voiceloop.engine import Engine
 from voiceloop.errors import VoiceloopError
-from voiceloop.faults import describe
+from voiceloop.faults import describe, drop_frames, failure_of
 from voiceloop.frames import CallEnd, CallStart
 from voiceloop.processor import Processor
 from voiceloop.registry import Work
 from voiceloop.report import CallReport
 
-__all__ = ["Pipeline", "PipelineError"]
+__all__ = ["Pipeline", "PipelineError", "pipeline_of"]
 
 
 class PipelineError(VoiceloopError, TypeError):
@@ -65,6 +66,22 @@ class Pipeline:
             return await life.run()
         finally:
             life.cut()
+
+
+async def pipeline_of(bot: Callable[[Call], Pipeline | Awaitable[Pipeline]], call: Call) -> Pipeline:
+    """What a bot, sync or async, makes of a call.
+
+    Raises:
+        PipelineError: it returned something else.
+        TimeoutError: an async bot took longer than `Limits.start`.
+    """
+    made = bot(call)
+    if inspect.isawaitable(made):
+        async with asyncio.timeout(call.runtime.limits.start):
+            made = await made
+    if not isinstance(made, Pipeline):
+        raise PipelineError(f"bot(call) must return a Pipeline, got {type(made).__name__}")
+    return made
 
 
 def _flatten(stages: Iterable[Any]) -> Iterator[Processor]:
@@ -189,8 +206,9 @@ class _Life:
             await asyncio.wait([task], timeout=self.limits.close)
         if not task.done():
             abandoned.append(name)
-        elif not task.cancelled() and (error := task.exception()) is not None:
+        elif (error := failure_of(task)) is not None:
             self.call.note_fault(name, *describe(error))
+            drop_frames(error)
 
     def cut(self) -> None:
         self.engine.cut()

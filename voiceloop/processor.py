@@ -70,12 +70,16 @@ class Processor:
         the event loop, after the handler that is running has returned."""
         if self._engine is None or self._down is None:
             raise self._not_running("push")
+        if frame.__class__ not in self._down and not isinstance(frame, Frame):
+            raise TypeError(f"push takes a frame, such as Text(answer, 'hello'); got {type(frame).__name__}.")
         self._engine.dispatch(frame, self._down)
 
     def push_up(self, frame: Frame) -> None:
         """Send a signal back, towards the head of the pipeline."""
         if self._engine is None or self._up is None:
             raise self._not_running("push_up")
+        if not isinstance(frame, Frame):
+            raise TypeError(f"push_up takes a signal, such as Digit('1', at); got {type(frame).__name__}.")
         if isinstance(frame, Content):
             raise TypeError(f"push_up takes a signal; {type(frame).__name__} is content, which only flows downstream.")
         self._engine.dispatch(frame, self._up)
@@ -96,8 +100,14 @@ class Processor:
         self._engine.finish(answer, self._index)
 
     def write(self, answer: Answer, text: str) -> None:
-        """Add text to an answer and push it on."""
+        """Add text to an answer and push it on; nothing happens when the answer is dead.
+
+        Raises:
+            VoiceloopError: the answer has been finished.
+        """
         if text and not answer.dead:
+            if answer.finished:
+                raise VoiceloopError(f"{self.name} cannot write {text!r} any more: {answer} has been finished.")
             answer.text += text
             self.push(Text(answer, text))
 

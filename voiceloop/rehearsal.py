@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from voiceloop.call import Call
 from voiceloop.frames import CallStart
-from voiceloop.pipeline import Pipeline
+from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
@@ -40,11 +39,10 @@ class _Silence(Processor):
 async def rehearse(bot: Callable[[Call], Pipeline | Awaitable[Pipeline]], runtime: Runtime) -> CallReport:
     """Start a bot's pipeline without a caller and end it: models are loaded, prompts read, the greeting is rendered.
 
-    ``bot(call)`` is called as for any call, with ``call.id == "rehearsal"``. What failed is in the report's faults.
+    ``bot(call)`` is called as for any call, with ``call.id == "rehearsal"``; what it raises is raised here. What fails
+    after that is in the report's faults.
     """
     patient = replace(runtime, limits=replace(runtime.limits, start=PATIENCE))
     patient.share(runtime)
     call = Call(_Silence(), id=REHEARSAL, runtime=patient)
-    made = bot(call)
-    pipeline = await made if inspect.isawaitable(made) else made
-    return await pipeline.run(call)
+    return await (await pipeline_of(bot, call)).run(call)

@@ -178,7 +178,7 @@ async def test_a_bot_that_cannot_be_made_ends_the_call_at_once_with_a_report(lex
     expected = {
         "raises": "LookupError: no such shop",
         "async raises": "LookupError: no such shop",
-        "no pipeline": "VoiceloopError: bot(call) must return a Pipeline, got list",
+        "no pipeline": "PipelineError: bot(call) must return a Pipeline, got list",
         "hangs": "TimeoutError",
     }
     assert faults(report) == [("bot", expected[made])]

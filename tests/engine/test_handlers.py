@@ -183,3 +183,37 @@ async def test_async_handler_below_a_decorator_is_awaited(session, settle):
         await settle()
     assert done == ["1"]
     assert tail._handlers["on_digit"].kind is Kind.ASYNC
+
+
+@pytest.mark.parametrize("annotation", ["Text", Text, bool])
+def test_a_handler_that_returns_something_is_refused(annotation):
+    def on_text(self, text: Text):
+        return text
+
+    on_text.__annotations__["return"] = annotation
+    with pytest.raises(HandlerError, match=r"on_text: a handler returns nothing, .*self\.push\(frame\)"):
+        type("Echo", (Processor,), {"on_text": on_text})
+
+
+async def test_content_returned_instead_of_pushed_is_a_fault_that_says_so(session):
+    class Echo(Processor):
+        def on_text(self, text: Text):
+            return text
+
+    async with session(Echo()) as running:
+        running.call.say("hello")
+        assert [fault.message for fault in running.call.faults] == [
+            "TypeError: a handler of content returns nothing; send frames on with self.push(frame)"
+        ]
+
+
+async def test_what_is_no_frame_cannot_be_pushed(session):
+    class Wrong(Processor):
+        def on_digit(self, digit: Digit):
+            self.push("hello")
+
+    async with session(Wrong()) as running:
+        running.call.broadcast(Digit("1", 0.0))
+        assert running.call.faults[0].message.startswith(
+            "TypeError: push takes a frame, such as Text(answer, 'hello'); got str."
+        )

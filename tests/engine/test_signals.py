@@ -53,7 +53,7 @@ async def test_only_a_transformer_replaces_a_signal(session, tape):
             return Transcript(transcript.text.replace("damn", "darn"))
 
     class Ignored(Processor):
-        def on_transcript(self, transcript: Transcript) -> Transcript:
+        def on_transcript(self, transcript: Transcript):
             return Transcript("nonsense")
 
     head = Head()

@@ -49,6 +49,9 @@ class LLMAggregator(Processor):
         examples: Sequence[tuple[str, str]] = (),
         options: LLMOptions | None = None,
     ) -> None:
+        if not isinstance(llm, LLM):
+            hint = f" Did you mean {llm.__name__}()?" if isinstance(llm, type) else ""
+            raise TypeError(f"LLMAggregator takes a model, an instance of LLM; got {llm!r}.{hint}")
         self._named = llm
         self._llm = llm
         self._beginning = [Message("system", instructions)] if instructions else []
@@ -86,7 +89,7 @@ class LLMAggregator(Processor):
         return self._beginning + heard
 
     def _remember(self, turn: UserTurn) -> None:
-        """One message for each turn, also for one that went on; unless the agent was heard in between."""
+        """One message for each turn, also for one that went on; but what the agent said in between stays there."""
         conversation = self.call.conversation
         said = self._said if turn.continued else []
         last = said.pop() if said and said[-1] is conversation[-1] else None

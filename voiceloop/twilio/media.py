@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from voiceloop.call import Call
-from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
-from voiceloop.pipeline import Pipeline
+from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.twilio.transport import HandshakeError, TwilioTransport
@@ -76,12 +73,7 @@ async def run_call(
     try:
         if on_call is not None:
             on_call(call)
-        pipeline = bot(call)
-        if inspect.isawaitable(pipeline):
-            async with asyncio.timeout(runtime.limits.start):
-                pipeline = await pipeline
-        if not isinstance(pipeline, Pipeline):
-            raise VoiceloopError(f"bot(call) must return a Pipeline, got {type(pipeline).__name__}")
+        pipeline = await pipeline_of(bot, call)
     except Exception as error:
         line, detail = describe(error)
         log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail)
