@@ -152,3 +152,13 @@ async def test_an_answer_that_nobody_heard_is_not_in_the_next_request(phone: Pho
     texts = [message.text for message in llm.requests[-1] if message.role == "assistant"]
     assert texts in ([], ["We"])
     assert " ".join(m.text for m in llm.requests[-1] if m.role == "user") == "what do you have on Sundays"
+
+
+async def test_a_quick_answer_to_a_one_word_interruption_is_heard_as_the_next(phone: Phone) -> None:
+    llm = script("We have roses and tulips and many other flowers that I could tell you about.", "Fine.")
+    async with phone(llm=llm) as caller:
+        await caller.says("what have you got")
+        cut = await caller.interrupts("Stop", after=1.2)
+        assert cut.agent_stopped - cut.speech.speech_started < 0.3
+        reply = await caller.hears()
+        assert reply.text == "Fine."

@@ -176,7 +176,7 @@ class Caller:
                 if truth.sound_until(first, quiet) + quiet <= truth.sample_at(due):
                     raise GaveUp(f"expected the agent to speak for {after} s, but it fell silent sooner")
                 utterance = await self._spoken(self._speak(audio))
-                end = await self._silence_after(truth.sample_at(utterance.started), quiet)
+                end = await self._stop_after(truth.sample_at(utterance.speech_started), quiet)
         except TimeoutError as error:
             raise error if isinstance(error, GaveUp) else self._gave_up(started) from None
         self._listened = end
@@ -205,6 +205,20 @@ class Caller:
             await self.carrier.when(silent)
             end = truth.sound_until(sample, quiet)
         return end
+
+    async def _stop_after(self, sample: int, quiet: int) -> int:
+        """Where the agent stopped: after a ``clear`` at once, so that a quick answer is not taken for the old one."""
+        truth = self.carrier.truth
+
+        def cleared() -> list[int]:
+            return [at for at in (truth.sample_at(clear.at) for clear in truth.clears) if at >= sample]
+
+        waiting = asyncio.ensure_future(self._silence_after(sample, quiet))
+        try:
+            await self.carrier.when(lambda: bool(cleared()) or waiting.done())
+            return truth.sound_until(cleared()[0], RATE // 50) if cleared() else await waiting
+        finally:
+            waiting.cancel()
 
     async def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not await self.carrier.when(condition):

@@ -16,11 +16,11 @@ from voiceloop.llm.base import LLM
 from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
 from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.caller import Caller, Heard, Interrupted, Utterance
+from voiceloop.sim.caller import CallEnded, Caller, Heard, Interrupted, Utterance
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.serving import serving
 from voiceloop.stt.base import STT
-from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.tts.base import TTS
 from voiceloop.twilio.media import Bot, media_app
 from voiceloop.vad.base import VADModel
@@ -82,7 +82,10 @@ class Dialled:
             AssertionError: it said something else.
             GaveUp: it did not speak, or did not stop, in time.
         """
-        heard: Heard = await self._caller.hears(timeout=timeout)
+        try:
+            heard: Heard = await self._caller.hears(timeout=timeout)
+        except CallEnded as error:
+            raise CallEnded(f"{error}{self._why()}") from None
         text = self._lexicon.text(heard.audio)
         for word in words:
             if word.lower() not in text.lower():
@@ -114,6 +117,14 @@ class Dialled:
         """Wait for the end of the call; returns the bot's report."""
         async with asyncio.timeout(END_LIMIT):
             return await asyncio.shield(self._report)
+
+    def _why(self) -> str:
+        """What the bot's side says about its end, for an error message."""
+        if not self._report.done():
+            return ""
+        report = self._report.result()
+        last = report.faults[-1] if report.faults else None
+        return f"; the bot's side: {report.reason}" + (f", {last.kind}: {last.message}" if last else "")
 
     def _taken(self, call: Call) -> None:
         self._call = call
@@ -177,6 +188,9 @@ async def dial(
     }
     given: dict[type, Any] = {STT: stt, LLM: llm, TTS: tts, VADModel: vad}
     named = {base: provider for base, provider in given.items() if provider is not None}
+    for base, provider in named.items():
+        if base is not VADModel and not isinstance(provider, base):
+            raise TypeError(f"dial({base.__name__.lower()}=…) takes an instance of {base.__name__}, got {provider!r}")
     runtime.substitutes = {**defaults, **runtime.substitutes, **named}
     found: list[Dialled] = []
     early: list[Call] = []
@@ -188,11 +202,16 @@ async def dial(
             early.append(call)
 
     async with own or nullcontext(), serving(media_app(answer, runtime, on_call=taken)) as (url, connector):
-        async with Carrier(url, parameters=parameters, options=carrier, connector=connector) as line:
-            dialled = Dialled(line, Caller(line, voice or _LexiconVoice(lexicon), silence=silence), lexicon)
-            found.append(dialled)
-            for call in early:
-                dialled._taken(call)
-            yield dialled
-        if dialled._call is not None:
-            await dialled.report()
+        try:
+            async with Carrier(url, parameters=parameters, options=carrier, connector=connector) as line:
+                dialled = Dialled(line, Caller(line, voice or _LexiconVoice(lexicon), silence=silence), lexicon)
+                found.append(dialled)
+                for call in early:
+                    dialled._taken(call)
+                yield dialled
+            if dialled._call is not None:
+                await dialled.report()
+        finally:
+            for provider in runtime.substitutes.values():
+                if isinstance(failing := getattr(provider, "failing", None), Failing):
+                    failing.let_go()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, get_args
 
 from voiceloop.conversation import Message
 from voiceloop.frames import Transcript
@@ -18,6 +18,9 @@ __all__ = ["Failing", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "script"]
 
 Reply = str | BaseException
 Answerer = Callable[[Sequence[Message]], Reply]
+
+
+_How = Literal["raise", "stall", "deaf", "empty"]
 
 
 class Failing:
@@ -33,11 +36,13 @@ class Failing:
 
     def __init__(
         self,
-        how: Literal["raise", "stall", "deaf", "empty"],
+        how: _How,
         *,
         after: int = 0,
         requests: Container[int] | None = None,
     ) -> None:
+        if how not in get_args(_How):
+            raise ValueError(f"expected one of {', '.join(get_args(_How))}, got {how!r}")
         self.how = how
         self.after = after
         self.requests = requests
