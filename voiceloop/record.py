@@ -67,7 +67,7 @@ class Record:
         message = self._messages.pop(answer, None)
         if answer.turn is None or answer.provisional:
             return
-        if answer.turn.withdrawn and message is None and not ending:
+        if answer.turn.withdrawn and "played" not in answer.milestones and not ending:
             return  # the caller went on speaking: what they said is part of the next turn
         self._close_turn(answer, answer.turn, message)
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from voiceloop.faults import drop_frames, failure_of
+
 if TYPE_CHECKING:
     from voiceloop.answer import Answer
 
@@ -54,6 +56,11 @@ class Work:
         if self.task is not None:
             self.asked = True
             self.task.cancel()
+
+    def drop_failure(self) -> None:
+        """It has been reported."""
+        drop_frames(self.failure)
+        self.failure = None
 
 
 class Timer:
@@ -111,24 +118,20 @@ class Registry:
     def _done(self, task: asyncio.Task[Any]) -> None:
         work = self.tasks.pop(task, None)
         if work is None:  # abandoned: the call is over, its outcome is nobody's
-            if not task.cancelled():
-                task.exception()
+            drop_frames(failure_of(task))
             return
         work.task = None
         if work.answer is not None:
             work.answer._work.pop(work, None)
-        if task.cancelled():
-            work.cancelled = True
-        else:
-            work.failure = task.exception()
-        if work._on_done is not None:
-            on_done, work._on_done = work._on_done, None
-            self._wake("task", work.name)
-            try:
+        work.cancelled = task.cancelled()
+        work.failure = failure_of(task)
+        try:
+            if work._on_done is not None:
+                on_done, work._on_done = work._on_done, None
+                self._wake("task", work.name)
                 on_done(work)
-            finally:
-                work.failure = None
-        work.failure = None
+        finally:
+            work.drop_failure()
 
     def current(self) -> Work | None:
         """The work of the task that is running now, if it is one of this call's."""

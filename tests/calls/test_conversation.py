@@ -11,7 +11,7 @@ import pytest
 
 from voiceloop.call import Call
 from voiceloop.conversation import Message
-from voiceloop.frames import Digit
+from voiceloop.frames import Digit, UserTurn
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
@@ -73,6 +73,18 @@ async def test_a_caller_who_goes_on_while_the_agent_thinks_makes_one_turn_with_o
         ("two coffees please and a cake", "Two coffees and a cake.")
     ]
     assert report.faults == []
+
+
+async def test_what_the_caller_says_as_the_call_ends_is_in_the_conversation(phone: Phone) -> None:
+    class Leaving(Processor):
+        def on_user_turn(self, turn: UserTurn) -> None:
+            self.call.say("Goodbye.")
+            self.call.hang_up()
+
+    async with phone(more=lambda: [Leaving()]) as caller:
+        await caller.says("bye now")
+        report = await caller.report()
+    assert said(list(report.conversation)) == ["user: bye now", "assistant: Goodbye."]
 
 
 async def test_a_short_pause_inside_a_sentence_does_not_end_the_turn(phone: Phone) -> None:

@@ -195,6 +195,19 @@ async def test_queued_audio_can_be_interrupted_and_goes_on_as_a_new_answer(lexic
         await caller.hangs_up()
 
 
+async def test_audio_queued_while_the_caller_speaks_is_dropped_and_silences_nobody(lexicon: Lexicon) -> None:
+    streamers: list[AudioStreamer] = []
+    async with dial(bot_with(streamers, lexicon), lexicon=lexicon, llm=script("Sure."), silence=0.4) as caller:
+        speaking = asyncio.ensure_future(caller.says("two coffees and a cake please"))
+        await caller.waits(0.6)
+        await streamers[0].queue_audio(*lexicon.speak("one two three"))
+        await speaking
+        reply = await caller.hears()
+        assert reply.text == "Sure."
+        report = await caller.hangs_up()
+    assert [str(message) for message in report.conversation][1:] == ["assistant: Sure."]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.06])
 @pytest.mark.parametrize("after", [0.8, 1.5, 2.21])
 async def test_a_paused_answer_goes_on_from_the_first_unheard_word(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from voiceloop.answer import Answer, AnswerState
+from voiceloop.errors import VoiceloopError
 from voiceloop.frames import AnswerEnded, Audio, CallEnd, Digit, Interruption, Text
 from voiceloop.processor import Processor
 
@@ -154,6 +157,17 @@ async def test_finishing_twice_ends_once(session, tape):
         running.call.discard(answer)
         assert answer.outcome == "complete"
     assert tape.of(AnswerEnded, Interruption) == ["AnswerEnded:1"]
+
+
+async def test_writing_to_a_finished_answer_is_refused_and_adds_nothing(session, tape):
+    head = Head()
+    async with session(head, tape):
+        answer = head.begin_answer()
+        head.write(answer, "hello")
+        head.finish_answer(answer)
+        with pytest.raises(VoiceloopError, match=r"Answer 1 .* has been finished"):
+            head.write(answer, " there")
+        assert answer.text == "hello"
 
 
 async def test_handler_that_finishes_its_answer_itself_may_go_on_working(session, tape, settle):

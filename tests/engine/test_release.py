@@ -121,6 +121,44 @@ async def test_call_with_faults_and_failed_work_leaves_nothing():
     assert watched.alive() == []
 
 
+class Failing(Processor):
+    """Fails in ways that leave circles: exception, traceback, frame, and what the frame holds."""
+
+    async def on_digit(self, digit: Digit) -> None:
+        if digit.digit == "1":  # the time-out's frame knows the task, which keeps the exception
+            async with asyncio.timeout(0.1):
+                await asyncio.sleep(10)
+        elif digit.digit == "3":
+            try:
+                async with asyncio.timeout(0.1):
+                    await asyncio.sleep(10)
+            except TimeoutError:
+                raise ValueError("too late") from None
+        else:
+            booking = self.call.work(self.book())  # the exception is the future's, and its frame knows the future
+            await booking
+
+    async def book(self) -> None:
+        raise LookupError("no table")
+
+    async def stop(self) -> None:
+        async with asyncio.timeout(0.1):
+            await asyncio.sleep(10)
+
+
+async def test_failures_that_hold_themselves_do_not_hold_the_call():
+    watched = Watched(start=Failing)
+    await watched.settle()
+    for digit in "134":
+        watched.call.broadcast(Digit(digit, 0.0))
+    await asyncio.sleep(1)
+    watched.call.end()
+    report = await watched.task
+    kinds = {fault.message for fault in report.faults if fault.kind.startswith(("Failing", "work"))}
+    assert kinds == {"TimeoutError", "ValueError: too late", "LookupError: no table"}
+    assert watched.alive() == []
+
+
 async def test_interrupted_call_leaves_nothing():
     watched = Watched()
     await watched.settle()

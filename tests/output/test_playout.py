@@ -289,6 +289,19 @@ def test_a_resume_before_the_fence_came_back_waits_for_it():
     assert [type(out) for out in playout.echo("f:1", 30, 0.32)][:2] == [SendMark, SendMedia]  # not started: s:1:1
 
 
+def test_an_answer_that_was_paused_after_all_of_it_was_sent_is_not_mixed_with_the_next_one(line):
+    call = line()
+    say(call, 1, 1.0)  # all of it is on its way when it is paused
+    call.at(0.7, lambda: call.playout.clear(0.7, keep=True, keys=(1,)))
+    call.at(0.71, lambda: call.playout.resume(0.71))
+    say(call, 2, 1.0, at=0.72)  # before the fence comes back
+    call.run(5.0)
+    heard = b"".join(call.pieces)
+    assert heard == bytes([1]) * call.heard[1] + bytes([2]) * SECOND
+    assert call.heard[1] >= SECOND
+    assert [news.complete for news in call.news if isinstance(news, Settled)] == [True, True]
+
+
 def test_a_paused_answer_can_be_dropped(line):
     call = line()
     say(call, 1, 3.0)
@@ -375,6 +388,7 @@ def test_unplayed_audio_is_what_is_queued_and_what_is_under_way():
         ({"b": (50, 1.40), "c": (57, 1.50)}, (58, 1.50), 2),  # a is proved by b
         ({"c": (57, 1.20), "b": (56, 1.20), "a": (50, 1.21)}, (58, 1.20), 1),  # arrived out of order
         ({"a": (50, 1.10), "b": (56, 1.20), "c": (57, 1.20)}, None, 1),  # no fence: by the times of sending
+        ({"b": (56, 1.66), "c": (57, 1.66)}, (70, 1.80), 0),  # no media between b and c: not 0.3 s of playing either
         ({}, (58, 1.20), 0),
     ],
 )

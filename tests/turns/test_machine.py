@@ -133,7 +133,7 @@ def test_a_caller_who_goes_on_while_the_agent_thinks_gets_one_turn_of_both():
     run = Run().turn("I would like", 1.0, 2.0).answer(1, 2.6).turn("a coffee", 3.0, 3.5).to(5.0)
     assert run.log == [
         (2.5, EndTurn("I would like", 1.0, 2.0)),
-        (3.12, Interrupt((1,))),
+        (3.12, Interrupt((1,), withdrawn=True)),
         (4.0, EndTurn("I would like a coffee", 1.0, 3.5, continued=True)),
     ]
 
@@ -145,7 +145,7 @@ def test_a_turn_whose_answer_was_heard_is_not_asked_again():
 
 def test_a_noise_while_the_agent_thinks_asks_the_turn_again():
     run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).turn("", 3.0, 3.5).to(5.0)
-    assert run.actions[1:] == [Interrupt((1,)), EndTurn("a tea", 1.0, 3.5, continued=True)]
+    assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("a tea", 1.0, 3.5, continued=True)]
 
 
 def test_a_protected_answer_is_not_interrupted_and_what_was_said_over_it_is_kept():
@@ -217,9 +217,29 @@ def test_a_late_transcript_makes_the_turn_over_while_nothing_of_the_answer_was_h
     run.answer(1, 4.1).at(4.2, "transcript", "hello", final=True).at(4.3, "transcript", "hello", settled=True).to(5.0)
     assert run.actions == [
         EndTurn("hel", 1.0, 2.0),
-        Interrupt((1,)),
+        Interrupt((1,), withdrawn=True),
         EndTurn("hello", 1.0, 2.0, continued=True),
     ]
+
+
+def test_late_words_that_are_only_settled_make_the_turn_over_as_well():
+    run = Run().at(1.1, "speech_started", 1.0).at(1.5, "transcript", "hel").at(2.2, "speech_paused", 2.0)
+    run.answer(1, 4.1).at(4.2, "transcript", "hello").at(4.2, "transcript", "hello", settled=True).to(5.0)
+    assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("hello", 1.0, 2.0, continued=True)]
+
+
+def test_news_that_an_answer_was_heard_before_it_was_cut_makes_what_was_said_since_a_turn_of_its_own():
+    run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).at(3.0, "speech_started", 2.9)
+    run.at(3.1, "agent_started", 1, 2.8).at(3.7, "speech_paused", 3.5)
+    run.at(3.8, "transcript", "with milk", final=True, settled=True).to(6.0)
+    assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("with milk", 2.9, 3.5)]
+
+
+def test_such_news_after_the_turn_was_asked_again_changes_nothing():
+    run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).turn("with milk", 2.9, 3.5).to(4.1)
+    run.at(4.1, "agent_started", 1, 2.8).turn("please", 4.3, 5.0).to(6.0)
+    texts = [action.text for action in run.actions if isinstance(action, EndTurn)]
+    assert texts == ["a tea", "a tea with milk", "a tea with milk please"]
 
 
 def test_a_late_settling_that_says_nothing_new_changes_nothing():

@@ -42,6 +42,8 @@ __all__ = ["AudioStreamer", "Line"]
 
 QUIET_AFTER = 0.5
 """Seconds after the last audio given to `AudioStreamer.queue_audio` when its answer is held to be over."""
+SILENT_LIMIT = 15.0
+"""Seconds without sound in the middle of an answer after which it is given up: what it was to say does not come."""
 
 
 @runtime_checkable
@@ -65,6 +67,8 @@ class AudioStreamer(Processor):
         self._ledger = HeardLedger()
         self._answers: dict[int, Answer] = {}
         self._given: dict[int, int] = {}
+        self._sounds: dict[int, float] = {}  # until when each answer sounds, at least
+        self._watches: dict[int, Timer] = {}
         self._timer: Timer | None = None
         self._wakeup: float | None = None
         self._line: Line | None = None
@@ -90,6 +94,7 @@ class AudioStreamer(Processor):
         self._take(answer)
         self._playout.queue(answer.id, audio.audio, audio.words)
         self._ledger.add_words(answer.id, audio.words)
+        self._sounds[answer.id] = self.call.now
         self._run(self._playout.pump(self.call.now))
 
     def on_answer_end(self, end: AnswerEnd) -> None:
@@ -135,11 +140,31 @@ class AudioStreamer(Processor):
         if audio.answer.outcome is None:  # the caller may have spoken over it as it began
             engine.within(lambda: self.on_audio(audio))
 
+    def _watch(self, answer: Answer, when: float) -> None:
+        """An answer that never ends would keep all others waiting: look at `when` whether it still speaks."""
+
+        def look() -> None:
+            now = self.call.now
+            waiting = self._playout.unplayed(answer.id, now)
+            if waiting > 0:  # it speaks, or waits for others, or is paused
+                self._sounds[answer.id] = now + waiting
+            due = self._sounds[answer.id] + SILENT_LIMIT
+            if due > now:
+                self._watch(answer, due)
+            elif answer.outcome is None and not answer.delivered:
+                message = f"nothing more of {answer} came within {SILENT_LIMIT:g} s, and it was not finished"
+                self.call.fault("voice.silent", message, answer=answer)
+                assert self._engine is not None
+                self._engine.end(answer, "failed")
+
+        self._watches[answer.id] = self.call.timer(when, look, "voice silent")
+
     def _take(self, answer: Answer) -> None:
         if answer.id not in self._answers:
             assert self._engine is not None
             self._engine.hold(answer)
             self._answers[answer.id] = answer
+            self._watch(answer, self.call.now + SILENT_LIMIT)
             if answer.state is AnswerState.SPECULATIVE:
                 self._playout.hold(answer.id)
 
@@ -157,11 +182,11 @@ class AudioStreamer(Processor):
         self._run(self._playout.clear(self.call.now, keys=(interruption.answer.id,)))
 
     def on_answer_ended(self, ended: AnswerEnded) -> None:
-        """Of a discarded answer nothing is heard; of a failed one, what was queued still is."""
+        """Of a discarded answer nothing is heard; of a failed one, what was queued still is, unless held back."""
         answer = ended.answer
         if answer.id not in self._answers:
             return
-        if answer.outcome == "discarded":
+        if answer.outcome == "discarded" or answer.provisional:
             self._run(self._playout.clear(self.call.now, keys=(answer.id,)))
         elif answer.outcome == "failed":
             self._playout.finish(answer.id)
@@ -244,6 +269,9 @@ class AudioStreamer(Processor):
         assert self._engine is not None
         self._answers.pop(answer.id, None)
         self._given.pop(answer.id, None)
+        self._sounds.pop(answer.id, None)
+        if (watch := self._watches.pop(answer.id, None)) is not None:
+            watch.cancel()
         self._ledger.forget(answer.id)
         answer.buffered = 0.0
         self._engine.release(answer)

@@ -77,14 +77,23 @@ def count_played(
     echoed = [(index, mark, echoes[mark.name]) for index, mark in enumerate(marks) if mark.name in echoes]
     numbered = all(echo.sequence > 0 for _, _, echo in echoed) and (fence is None or fence.sequence > 0)
     played, burst = 0, fence
+    later: tuple[Mark, Echo] | None = None
     for index, mark, echo in reversed(echoed):
         early = echo.at < mark.due + round_trip - EARLY
         together = burst is not None and _together(echo, burst, numbered=numbered)
-        if early or together or (fence is None and mark.due > cleared):
+        crowded = numbered and later is not None and _crowded(mark, echo, *later)
+        if early or together or crowded or (fence is None and mark.due > cleared):
             played, burst = 0, echo  # the buffer is a queue: nothing behind a flushed mark was played
         elif not played:
             played = index + 1
+        later = mark, echo
     return played
+
+
+def _crowded(mark: Mark, echo: Echo, later_mark: Mark, later: Echo) -> bool:
+    """Whether no media came between two echoes although it takes frames to play from one mark to the other: then at
+    least the later one was flushed, however late the fence is."""
+    return later.sequence - echo.sequence <= 1 and later_mark.due - mark.due > EARLY
 
 
 def _together(echo: Echo, later: Echo, *, numbered: bool) -> bool:

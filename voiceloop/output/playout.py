@@ -201,7 +201,7 @@ class Playout:
         """The answer whose audio goes out next, if any may."""
         waiting = None
         for voice in self._voices.values():
-            if voice.ended or voice.dropped:
+            if voice.dropped or (voice.ended and not voice.settling):
                 continue
             if voice.settling or voice.paused:
                 return None  # it has the floor

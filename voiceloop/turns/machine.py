@@ -64,6 +64,8 @@ class TurnMachine:
         self._turn_text = ""
         self._turn_started = 0.0
         self._continued = False  # what was said includes a turn that was ended before
+        self._withdrawn: tuple[int, ...] = ()  # answers to that, cut before they were known to be heard
+        self._went_on: float | None = None  # of what was said since: the first sample
         self._revised = False  # the last turn's text changed after its end
         self._asked = False  # a turn ended and its answer has not begun
         self._answers: dict[int, bool] = {}  # begun and not over, in order; whether it is protected
@@ -122,6 +124,7 @@ class TurnMachine:
         """The recogniser gave words (see `frames.Transcript`). `settled` must not come before its `speech_paused`."""
         if self._started is None:  # nothing was said since the last turn: is this a late word of that?
             if settled and self._turn.repeats(text, segment):
+                self._revised = self._turn.text != self._turn_text
                 return self.tick(now)
             if self._unheard() and self._turn.revises(segment):
                 self._turn.hear(text, final=final, segment=segment)
@@ -156,10 +159,14 @@ class TurnMachine:
         return self.tick(now)
 
     def agent_started(self, now: float, answer: int, at: float) -> list[Action]:
-        """The first sound of an answer was heard. Unknown answers, also interrupted ones, are ignored."""
+        """The first sound of an answer was heard. Unknown answers, also interrupted ones, are ignored, but for one that
+        was cut before this news of it came: what the caller said since is a turn of its own then."""
         if answer in self._answers:
             self._sounding = answer
             self._unanswered = self._revised = False
+        elif answer in self._withdrawn:
+            self._speech, self._started = self._speech.joined(), self._went_on
+            self._withdrawn, self._continued, self._cut = (), False, True
         return self.tick(now)
 
     def agent_finished(self, now: float, answer: int, at: float) -> list[Action]:
@@ -236,7 +243,7 @@ class TurnMachine:
         assert started is not None
         assert ended is not None
         self._turn, self._turn_text, self._turn_started = self._speech, text, started
-        self._speech, self._continued, self._revised = Speech(), False, False
+        self._speech, self._continued, self._revised, self._withdrawn = Speech(), False, False, ()
         self._asked, self._unanswered, self._reprompts = True, True, 0
         self._think(now)
         return EndTurn(text, started, ended, continued)
@@ -248,9 +255,8 @@ class TurnMachine:
         self._sounding, self._asked, self._idle = None, False, now
         if self._answers:
             self._think(now)
-        withdrawn = self._unanswered
-        if withdrawn:  # nobody heard an answer to the last turn: the caller goes on
-            self._turn.join(self._speech)
+        if withdrawn := self._unanswered:  # nobody heard an answer to the last turn: the caller goes on
+            self._withdrawn, self._went_on = cut if self._turn.join(self._speech) else (), self._started
             self._speech, self._turn = self._turn, Speech()
             self._started, self._continued = self._turn_started, True
             self._unanswered = self._revised = False
@@ -259,14 +265,11 @@ class TurnMachine:
         return Interrupt(cut, withdrawn)
 
     def _model_silent(self, now: float) -> Action:
-        self._told = True
-        self._asked = False
-        self._idle = now
+        self._told, self._asked, self._idle = True, False, now
         return ModelSilent()
 
     def _noise(self, now: float) -> Action:
-        self._nudge = False
-        self._idle = now
+        self._nudge, self._idle = False, now
         return Nudge()
 
     def _caller_silent(self, now: float) -> Action:

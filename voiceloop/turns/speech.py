@@ -20,11 +20,12 @@ class Speech:
     answer late. But a final segment is never revised. So one that comes again is of the next utterance.
     """
 
-    __slots__ = ("_fresh", "_utterances")
+    __slots__ = ("_before", "_fresh", "_utterances")
 
     def __init__(self) -> None:
         self._utterances: list[dict[int, _Segment]] = [{}]
         self._fresh = False
+        self._before = 0  # utterances before the last that were joined
 
     def speech_started(self) -> None:
         """From here on transcripts may be of a new utterance."""
@@ -59,11 +60,20 @@ class Speech:
         known = self._utterances[-1].get(segment)
         return known is not None and not known.final
 
-    def join(self, later: Speech) -> None:
-        """What was said after this, if anything."""
-        if later._fresh or later.text:
-            self._utterances += later._utterances
-            self._fresh = later._fresh
+    def join(self, later: Speech) -> bool:
+        """Add what was said after this; False when that was nothing."""
+        if not (later._fresh or later.text):
+            return False
+        self._before = len(self._utterances)
+        self._utterances += later._utterances
+        self._fresh = later._fresh
+        return True
+
+    def joined(self) -> Speech:
+        """What was said since the last `join`."""
+        later = Speech()
+        later._utterances, later._fresh = self._utterances[self._before :], self._fresh
+        return later
 
     @property
     def text(self) -> str:
