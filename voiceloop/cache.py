@@ -49,9 +49,11 @@ def build_once(target: Path, make: Callable[[Path], None], complete: Callable[[P
     with _locked(target.with_name(f".{target.name}.lock")):
         if target.is_dir() and complete(target):  # another process was faster
             return target
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+        for left in target.parent.glob(f".{target.name}.*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A name of our own: a killed process may have left a child that still writes into its directory.
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        partial.mkdir(exist_ok=True)
         try:
             make(partial)
             shutil.rmtree(target, ignore_errors=True)

