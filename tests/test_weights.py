@@ -153,7 +153,8 @@ def test_what_a_killed_process_left_is_cleared_away(wheel: Path, tmp_path: Path)
     dying = """
         def die(done, total):
             import os
-            (weights.directory.parent / f".{weights.directory.name}.{os.getpid()}.partial" / "half").write_bytes(b"junk")
+            partial = f".{weights.directory.name}.{os.getpid()}.partial"
+            (weights.directory.parent / partial / "half").write_bytes(b"junk")
             os._exit(7)
         fetch(weights, die)
     """

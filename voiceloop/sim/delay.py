@@ -31,6 +31,8 @@ class DelayLine(Generic[T]):
         self._random = random.Random(seed)
         self._items: deque[tuple[float, T]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._put_at: float | None = None
+        self._late = 0.0
 
     def put(self, item: T) -> None:
         """Send an item on its way. Without delay and jitter it is delivered before this returns."""
@@ -38,9 +40,11 @@ class DelayLine(Generic[T]):
             self._deliver(item)
             return
         loop = asyncio.get_running_loop()
-        due = loop.time() + self._delay
-        if self._jitter:
-            due += self._jitter * self._random.random()
+        now = loop.time()
+        if self._jitter and now != self._put_at:  # what is sent at one time travels together, as in one packet
+            self._late = self._jitter * self._random.random()
+        self._put_at = now
+        due = now + self._delay + self._late
         if self._items:
             due = max(due, self._items[-1][0])
         self._items.append((due, item))
