@@ -69,12 +69,9 @@ class Runtime:
         """Have what another runtime has warmed and rendered, and give it what this one will."""
         self._warm, self._canned = other._warm, other._canned
 
-    def provider(self, named: P) -> P:
-        """The provider to use where a bot names this one."""
-        for base, substitute in self.substitutes.items():
-            if isinstance(named, base):
-                return substitute  # type: ignore[no-any-return]
-        return named
+    def provider(self, base: type, named: P) -> P:
+        """The provider of a kind, given by its base class, to use where a bot names this one."""
+        return self.substitutes.get(base, named)  # type: ignore[no-any-return]
 
     async def warm(self, provider: Provider) -> None:
         """Warm a provider once, however many calls ask. A failure is raised to each of them, and tried again later."""

@@ -62,7 +62,7 @@ class LLMAggregator(Processor):
 
     async def start(self) -> None:
         """Warm the model, with what every request of the call begins with."""
-        self._llm = self.call.runtime.provider(self._named)
+        self._llm = self.call.runtime.provider(LLM, self._named)
         await self.call.runtime.warm(self._llm)
         await self._llm.prepare(self._beginning)
 

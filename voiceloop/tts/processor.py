@@ -73,7 +73,7 @@ class TTSProcessor(Processor):
     async def start(self) -> None:
         """Warm the voice, and render what is said in every call."""
         call = self.call
-        self._tts = call.runtime.provider(self._named)
+        self._tts = call.runtime.provider(TTS, self._named)
         await call.runtime.warm(self._tts)
         call.voice = self._tts
         for text in call.ahead:

@@ -38,15 +38,9 @@ class VADProcessor(Processor):
 
     async def start(self) -> None:
         """Load the model, off the loop where that takes time."""
-        self._model = self._chosen()
+        self._model = self.call.runtime.provider(VADModel, self._named)
         self._line = await self.call.runtime.offload(self._model.new_line)
         self._window = self._model.window
-
-    def _chosen(self) -> VADModel:
-        for base, substitute in self.call.runtime.substitutes.items():
-            if base is VADModel:
-                return substitute  # type: ignore[no-any-return]
-        return self._named
 
     def on_caller_audio(self, audio: CallerAudio) -> None:
         """Judge every window that is complete."""
