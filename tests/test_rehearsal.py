@@ -47,7 +47,10 @@ async def test_models_are_warm_prompts_read_and_the_greeting_rendered() -> None:
         report = await rehearse(bot_of(llm, tts, calls), runtime)
         assert (report.reason, report.faults, calls) == (REHEARSAL, [], [REHEARSAL])
         assert llm.prepared == ["Be kind."]
-        assert LEXICON.text(runtime.canned(tts, "Hello there.") or b"") == "Hello there."
+        rendered = runtime.canned(tts, "Hello there.")
+        assert rendered is not None
+        assert LEXICON.text(rendered.audio) == "Hello there."
+        assert [word.text for word in rendered.words] == ["Hello", "there."]
         assert runtime.limits.start == 10.0
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from voiceloop.answer import Answer
+from voiceloop.call_record import Record
+from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
-from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text
+from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, Word
 from voiceloop.processor import NotRunning
-from voiceloop.record import Record
 from voiceloop.registry import Timer, Work
 from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Runtime
@@ -71,6 +72,8 @@ class Call:
         self.log: EventLog | None = EventLog() if self.runtime.log_events else None
         self.ending: str | None = None
         """The reason, once it is clear that the call ends."""
+        self.observers: list[Processor] = []
+        """Stand behind the pipeline; see `observe`."""
         self._engine: Engine | None = None
         self._ended: asyncio.Future[str] | None = None
         self._fault_counts: Counter[str] = Counter()
@@ -84,6 +87,11 @@ class Call:
         """
         engine = self._engine
         return self._now if engine is None or engine.delivering else engine.loop.time()
+
+    @property
+    def began(self) -> float:
+        """When it began, seconds on the loop's clock; 0 before that."""
+        return self._record.started
 
     # --- what happens --------------------------------------------------------------------------------------
 
@@ -104,13 +112,23 @@ class Call:
         self._record.on_end(callback)
         return callback
 
+    def observe(self, observer: Processor) -> None:
+        """Have a processor stand behind the pipeline's last one: every signal passes it, and it changes nothing.
+
+        Raises:
+            VoiceloopError: the call has begun.
+        """
+        if self._ended is not None:
+            raise VoiceloopError(f"call.observe({observer.name}()) comes too late: the call has begun")
+        self.observers.append(observer)
+
     # --- what one can do -----------------------------------------------------------------------------------
 
     def say(self, text: str, *, interruptible: bool = True) -> Answer:
         """Say something, after what is being said now. Speech that was rendered ahead is played at once."""
         audio = self.runtime.canned(self.voice, text) if self.voice is not None else None
         if audio is not None:
-            return self.play(audio, text=text, interruptible=interruptible)
+            return self.play(audio.audio, text=text, words=audio.words, interruptible=interruptible)
         engine = self._running("say")
         answer = self._begin(engine, interruptible)
         answer.text = text
@@ -119,14 +137,22 @@ class Call:
         engine.finish(answer, -1)
         return answer
 
-    def play(self, audio: bytes, *, text: str = "", interruptible: bool = True) -> Answer:
-        """Play audio (mu-law, 8000 Hz), after what is being said now. `text` is what it says, for the record."""
+    def play(self, audio: bytes, *, text: str = "", words: Iterable[Word] = (), interruptible: bool = True) -> Answer:
+        """Play audio (mu-law, 8000 Hz), after what is being said now.
+
+        Args:
+            audio: what is played.
+            text: what it says, for the record.
+            words: the words of `text`, with times in seconds from the first sample; without them what was heard of it
+                is an estimate.
+            interruptible: False for speech that the caller may not cut off.
+        """
         engine = self._running("play")
         answer = self._begin(engine, interruptible)
         answer.text = text
         for milestone in ("text", "audio"):
             answer.stamp(milestone, self.now)
-        engine.dispatch(Audio(answer, audio, silent=not text), engine.head)
+        engine.dispatch(Audio(answer, audio, tuple(words), silent=not text), engine.head)
         engine.finish(answer, -1)
         return answer
 

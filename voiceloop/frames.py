@@ -21,17 +21,21 @@ __all__ = [
     "AnswerEnd",
     "AnswerEnded",
     "Audio",
+    "AudioSent",
     "Broadcast",
     "CallEnd",
     "CallStart",
     "CallerAudio",
+    "ClearSent",
     "Commit",
     "Content",
     "Digit",
     "Fault",
     "Frame",
+    "Heard",
     "Interruption",
     "MarkEcho",
+    "MarkSent",
     "Pause",
     "PlayoutFinished",
     "PlayoutStarted",
@@ -247,6 +251,56 @@ class MarkEcho(Signal):
     """The carrier's sequence number of the echo. Echoes with consecutive numbers came in one burst."""
     at: float
     """When it arrived, seconds."""
+
+
+# --- signals of the streamer, for observers behind it ---------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class AudioSent(Signal):
+    """A piece of an answer's voice went to the carrier."""
+
+    answer: Answer
+    position: int
+    """Where it begins in the answer's voice, bytes; audio that is sent again has the same position again."""
+    audio: bytes
+    """Mu-law, 8000 Hz, mono."""
+    at: float
+    """When its first sample will be heard if no clear takes it back, seconds. Like the caller's words it is dated by
+    when news of it reach the call: so the distance between the two is what the caller waited."""
+
+
+@dataclass(slots=True, eq=False)
+class MarkSent(Signal):
+    """A mark went to the carrier, behind all audio sent so far."""
+
+    name: str
+    at: float
+    """When, seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class ClearSent(Signal):
+    """A clear went to the carrier: audio that was not played is dropped."""
+
+    at: float
+    """From when on nothing sent before is heard, seconds, dated like `AudioSent.at`."""
+
+
+@dataclass(slots=True, eq=False)
+class Heard(Signal):
+    """What the caller has heard of an answer so far."""
+
+    answer: Answer
+    text: str
+    """Heard, in the words the model wrote."""
+    unheard: str
+    """Written, and not heard (yet)."""
+    final: bool = False
+    """True when nothing of this will change."""
+    words: tuple[Word, ...] = ()
+    """When final: the words that were heard, as the model wrote them. Times count from the first sample of the
+    answer's voice. Empty for a voice without word times."""
 
 
 # --- content ------------------------------------------------------------------------------------------------

@@ -53,7 +53,8 @@ class Pipeline:
         Raises:
             PipelineError: the pipeline, one of its processors or the call has been run before.
         """
-        for processor in self.processors:
+        processors = (*self.processors, *call.observers)
+        for processor in processors:
             if processor._index >= 0:
                 raise PipelineError(
                     f"{processor.name} belongs to another call already. Build processors inside bot(call): "
@@ -61,7 +62,7 @@ class Pipeline:
                 )
         if call._ended is not None:
             raise PipelineError(f"Call {call.id!r} has been run already. A Call is used once.")
-        life = _Life(call, Engine(call, self.processors))
+        life = _Life(call, Engine(call, processors))
         try:
             return await life.run()
         finally:

@@ -26,6 +26,8 @@ class Turn:
     interrupted: bool = False
     latency: Latency | None = None
     """None when no answer was heard."""
+    answer: int = 0
+    """The number of the answer within the call (`Answer.id`)."""
 
     def line(self) -> str:
         """The turn as one line for a console."""

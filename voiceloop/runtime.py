@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from voiceloop.faults import FaultPolicy
+from voiceloop.frames import Word
 from voiceloop.offload import offload
 from voiceloop.phrases import Phrases
 
-__all__ = ["Limits", "Runtime"]
+__all__ = ["Canned", "Limits", "Runtime"]
 
 log = logging.getLogger("voiceloop")
 
@@ -40,6 +41,16 @@ class Limits:
     """For the last words to be heard before a hang-up happens anyway."""
 
 
+@dataclass(frozen=True, slots=True)
+class Canned:
+    """Speech that was rendered ahead."""
+
+    audio: bytes
+    """Mu-law, 8000 Hz, mono."""
+    words: tuple[Word, ...] = ()
+    """What it says, with times from its first sample; empty for a voice without word times."""
+
+
 @dataclass
 class Runtime:
     """One per event loop. Calls borrow from it.
@@ -63,7 +74,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}
-        self._canned: dict[tuple[int, str], bytes] = {}
+        self._canned: dict[tuple[int, str], Canned] = {}
 
     def share(self, other: Runtime) -> None:
         """Have what another runtime has warmed and rendered, and give it what this one will."""
@@ -86,11 +97,11 @@ class Runtime:
         if task.cancelled() or task.exception() is not None:
             self._warm.pop(id(provider), None)
 
-    def canned(self, voice: object, text: str) -> bytes | None:
-        """Speech rendered ahead: mu-law, 8000 Hz. None when this voice has not spoken this text yet."""
+    def canned(self, voice: object, text: str) -> Canned | None:
+        """Speech rendered ahead. None when this voice has not spoken this text yet."""
         return self._canned.get((id(voice), text))
 
-    async def render(self, voice: object, text: str, speak: Callable[[str], Awaitable[bytes]]) -> bytes:
+    async def render(self, voice: object, text: str, speak: Callable[[str], Awaitable[Canned]]) -> Canned:
         """Speak a fixed text once and keep the audio for all later calls. The runtime must outlive the voice."""
         key = (id(voice), text)
         if key not in self._canned:

@@ -9,7 +9,7 @@ import pytest
 from voiceloop.call import Call
 from voiceloop.frames import Audio, Digit, Text, UserTurn
 from voiceloop.processor import Processor
-from voiceloop.runtime import Runtime
+from voiceloop.runtime import Canned, Runtime
 
 
 class Head(Processor):
@@ -54,8 +54,8 @@ async def test_canned_speech_is_played_without_the_voice(session, tape):
         call = running.call
         call.voice = voice = object()
 
-        async def speak(text: str) -> bytes:
-            return text.upper().encode()
+        async def speak(text: str) -> Canned:
+            return Canned(text.upper().encode())
 
         await call.runtime.render(voice, "hello", speak)
         answer = call.say("hello")

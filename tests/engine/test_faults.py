@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
+from voiceloop.call_record import MAX_FAULTS
 from voiceloop.faults import DETAIL_LIMIT, FaultPolicy, describe
 from voiceloop.frames import AnswerEnd, Digit, Fault, Text
 from voiceloop.handlers import watch
 from voiceloop.processor import Processor
-from voiceloop.record import MAX_FAULTS
 
 
 class Head(Processor):

@@ -12,10 +12,14 @@ from voiceloop.frames import (
     AnswerEnd,
     AnswerEnded,
     Audio,
+    AudioSent,
     CallEnd,
+    ClearSent,
     Commit,
+    Heard,
     Interruption,
     MarkEcho,
+    MarkSent,
     Pause,
     PlayoutFinished,
     PlayoutStarted,
@@ -67,6 +71,7 @@ class AudioStreamer(Processor):
         self._ledger = HeardLedger()
         self._answers: dict[int, Answer] = {}
         self._given: dict[int, int] = {}
+        self._told: dict[int, str] = {}  # what observers know to be heard of each answer
         self._sounds: dict[int, float] = {}  # until when each answer sounds, at least
         self._watches: dict[int, Timer] = {}
         self._timer: Timer | None = None
@@ -104,6 +109,7 @@ class AudioStreamer(Processor):
             self._run(self._playout.pump(self.call.now))
         elif end.answer.text:
             self.call.remember(end.answer, "", end.answer.text)
+            self.push(Heard(end.answer, "", end.answer.text, final=True))
 
     async def queue_audio(self, audio: bytes, words: Iterable[Word] = ()) -> None:
         """Play audio (mu-law, 8000 Hz) that no pipeline made, behind what is being said.
@@ -210,7 +216,8 @@ class AudioStreamer(Processor):
         self._line = None
         assert self._engine is not None
         for answer in list(self._answers.values()):
-            self._update(answer, cut=not self._playout.position(answer.id, self.call.now).complete)
+            cut = not self._playout.position(answer.id, self.call.now).complete
+            self._update(answer, cut=cut, final=True)
             self._engine.end(answer, "interrupted")
             self._close(answer)
 
@@ -223,11 +230,16 @@ class AudioStreamer(Processor):
         for output in outputs:
             if isinstance(output, SendMedia):
                 line.send_media(output.payload)
+                if (answer := self._answers.get(output.key)) is not None:
+                    heard_at = output.due + self._playout.round_trip
+                    self.push(AudioSent(answer, output.position, output.payload, heard_at))
             elif isinstance(output, SendMark):
                 self._stamp_sent(output.name)
                 line.send_mark(output.name)
+                self.push(MarkSent(output.name, self.call.now))
             elif isinstance(output, SendClear):
                 line.send_clear()
+                self.push(ClearSent(self.call.now + self._playout.round_trip))
             else:
                 self._news(output)
         for answer in self._answers.values():
@@ -249,11 +261,11 @@ class AudioStreamer(Processor):
             self._update(answer)
             self.push_up(PlayoutStarted(answer, news.at))
         elif isinstance(news, Settled):
-            self._update(answer, cut=not news.complete)
+            self._update(answer, cut=not news.complete, final=True)
             self.push_up(PlayoutFinished(answer, news.at, news.complete))
             self._close(answer)
 
-    def _update(self, answer: Answer, *, cut: bool = False) -> None:
+    def _update(self, answer: Answer, *, cut: bool = False, final: bool = False) -> None:
         key = answer.id
         given = self._given.get(key, 0)
         if len(answer.text) > given:
@@ -264,11 +276,16 @@ class AudioStreamer(Processor):
             position = replace(position, complete=False, finished=False)
         heard = self._ledger.heard(key, position)
         self.call.remember(answer, heard.text, heard.unheard, cut)
+        if final or self._told.get(key) != heard.text:
+            self._told[key] = heard.text
+            words = self._ledger.words(key, heard) if final else ()
+            self.push(Heard(answer, heard.text, heard.unheard, final, words))
 
     def _close(self, answer: Answer) -> None:
         assert self._engine is not None
         self._answers.pop(answer.id, None)
         self._given.pop(answer.id, None)
+        self._told.pop(answer.id, None)
         self._sounds.pop(answer.id, None)
         if (watch := self._watches.pop(answer.id, None)) is not None:
             watch.cancel()

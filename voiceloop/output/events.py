@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "RATE",
@@ -58,6 +58,12 @@ class SendMedia:
 
     payload: bytes
     """Mu-law, 8000 Hz, mono."""
+    key: int = field(default=0, compare=False)
+    """The answer it belongs to."""
+    position: int = field(default=0, compare=False)
+    """Where it begins in the answer's voice, bytes."""
+    due: float = field(default=0.0, compare=False)
+    """When its first sample would be played by a carrier without delay, seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class _Entry:
     text: str = ""
     words: list[str] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)  # bytes, ascending
+    starts: list[float] = field(default_factory=list)  # seconds
     alignment: Alignment | None = None  # None when text or words changed since
     complete: bool = False  # what the alignment was made for
 
@@ -68,11 +69,34 @@ class HeardLedger:
             index = bisect_right(entry.ends, end)
             entry.ends.insert(index, end)
             entry.words.insert(index, word.text)
+            entry.starts.insert(index, word.start)
             entry.alignment = None
 
     def forget(self, key: int) -> None:
         """Let go of an answer."""
         self._entries.pop(key, None)
+
+    def words(self, key: int, heard: Heard) -> tuple[Word, ...]:
+        """The words that were heard, as the model wrote them, with times in seconds from the first sample of the voice.
+
+        Several spoken words for one written word are one; empty for a voice without word times.
+        """
+        entry = self._entries.get(key)
+        if entry is None or not entry.words:
+            return ()
+        whole = not heard.unheard
+        alignment = entry.alignment
+        if alignment is None or entry.complete is not whole:
+            alignment = align(entry.text, entry.words, complete=whole)
+        words: list[Word] = []
+        start, before = None, 0
+        for index in range(heard.words_heard):
+            start = entry.starts[index] if start is None else start
+            written = entry.text[before : alignment.ends[index]].strip()
+            if written:
+                words.append(Word(written, start, entry.ends[index] / RATE))
+                start, before = None, alignment.ends[index]
+        return tuple(words)
 
     def heard(self, key: int, position: Position) -> Heard:
         """What was heard of an answer that was played this far: `Playout.position`. Cheap enough for every mark."""

@@ -227,8 +227,8 @@ class Playout:
             edge = voice.next_mark(self._mark_every)
             payload = voice.take(min(size, edge - voice.sent))
             voice.begun = voice.flying = True
-            self._transit.media(len(payload), now)
-            out.append(SendMedia(payload))
+            due = self._transit.media(len(payload), now)
+            out.append(SendMedia(payload, voice.key, voice.sent - len(payload), due))
             if voice.sent == edge and not voice.exhausted:
                 out.append(SendMark(self._transit.mark(MarkKind.PLACE, voice, now)))
 

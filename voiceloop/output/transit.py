@@ -43,9 +43,11 @@ class Transit:
         """Seconds of audio that were sent and not played."""
         return max(0.0, self.head - now)
 
-    def media(self, size: int, now: float) -> None:
-        """Audio is sent. After an underrun it plays from now on: the buffer never catches up."""
-        self.head = max(self.head, now) + size / RATE
+    def media(self, size: int, now: float) -> float:
+        """Audio is sent; returns when it begins to play. After an underrun that is now: the buffer never catches up."""
+        due = max(self.head, now)
+        self.head = due + size / RATE
+        return due
 
     def mark(self, kind: MarkKind, voice: Voice, now: float) -> str:
         """A mark is sent behind the audio; returns its name."""

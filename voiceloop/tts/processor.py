@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from voiceloop.frames import Audio, Text, Word
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
+from voiceloop.runtime import Canned
 from voiceloop.stream import Stream
 from voiceloop.tts.base import TTS, Speech
 
@@ -93,19 +94,21 @@ class TTSProcessor(Processor):
             why = late if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             self.call.note_fault("canned speech", f"{text!r} could not be rendered: {why}")
 
-    async def _speak(self, text: str) -> bytes:
+    async def _speak(self, text: str) -> Canned:
         async def script() -> AsyncIterator[str]:
             yield text
 
         audio = bytearray()
+        words: list[Word] = []
         async with aclosing(self._tts.generate(script())) as speech:
             async for piece in speech:
                 audio += piece.audio
+                words += piece.words
                 if len(audio) > MAX_CANNED_SECONDS * RATE:
                     raise ProviderFailed(f"more than {MAX_CANNED_SECONDS:g} s of audio for a short phrase")
         if not audio:
             raise ProviderFailed("the voice gave no audio")
-        return bytes(audio)
+        return Canned(bytes(audio), tuple(words))
 
     async def on_text(self, text: Stream[Text]) -> None:
         """Speak one answer."""

@@ -73,7 +73,7 @@ class Record:
 
     def _close_turn(self, answer: Answer, said: UserTurn, message: Message | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
-        turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times))
+        turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times), answer=answer.id)
         if message is not None:
             turn.heard, turn.unheard, turn.interrupted = message.text, message.unheard, message.interrupted
         else:

@@ -1,0 +1,1 @@
+"""Records of a call: its timeline, and the picture made of it."""
