@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from voiceloop.conversation import Conversation, Message
     from voiceloop.errors import MissingExtra, VoiceloopError
     from voiceloop.handlers import handles, transforms, watch
+    from voiceloop.language import Cues, Language, LanguageError, Phrases
+    from voiceloop.languages import LANGUAGES
     from voiceloop.llm.aggregator import LLMAggregator
     from voiceloop.llm.base import LLM
     from voiceloop.output.audio_streamer import AudioStreamer
-    from voiceloop.phrases import Phrases
     from voiceloop.pipeline import Pipeline
     from voiceloop.processor import Processor
     from voiceloop.report import CallReport, Turn
@@ -43,11 +44,15 @@ _HOME = {
     "CallReport": "report",
     "Conversation": "conversation",
     "EnergyVAD": "vad.processor",
+    "Cues": "language",
+    "LANGUAGES": "languages",
     "LLM": "llm.base",
     "LLMAggregator": "llm.aggregator",
+    "Language": "language",
+    "LanguageError": "language",
     "Message": "conversation",
     "MissingExtra": "errors",
-    "Phrases": "phrases",
+    "Phrases": "language",
     "Pipeline": "pipeline",
     "Processor": "processor",
     "Runtime": "runtime",
@@ -67,6 +72,7 @@ _HOME = {
 }
 
 __all__ = [
+    "LANGUAGES",
     "LLM",
     "STT",
     "TTS",
@@ -75,8 +81,11 @@ __all__ = [
     "Call",
     "CallReport",
     "Conversation",
+    "Cues",
     "EnergyVAD",
     "LLMAggregator",
+    "Language",
+    "LanguageError",
     "Message",
     "MissingExtra",
     "Phrases",

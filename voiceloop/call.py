@@ -14,6 +14,7 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
 from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, Word
+from voiceloop.language import Cues, Phrases
 from voiceloop.processor import NotRunning
 from voiceloop.registry import Timer, Work
 from voiceloop.report import CallReport, Turn
@@ -72,6 +73,13 @@ class Call:
         self.log: EventLog | None = EventLog() if self.runtime.log_events else None
         self.ending: str | None = None
         """The reason, once it is clear that the call ends."""
+        self.language = "en"
+        """BCP 47 tag of the language that is spoken. `Pipeline` says which; what stands here before it runs is the
+        default."""
+        self.phrases = Phrases()
+        """What the library itself says."""
+        self.cues = Cues()
+        """Words of the caller that tell it something."""
         self.observers: list[Processor] = []
         """Stand behind the pipeline; see `observe`."""
         self._engine: Engine | None = None
@@ -273,12 +281,12 @@ class Call:
         for answer in late:
             engine.end(answer, "failed")
         if not late and self.ending is None:
-            self._speak_or_end(self.runtime.phrases.apology)
+            self._speak_or_end(self.phrases.apology)
 
     def fail(self) -> None:
         """Give the call up, with a spoken goodbye if it can still be spoken."""
         if self.ending is None:
-            self._speak_or_end(self.runtime.phrases.failed, interruptible=False)
+            self._speak_or_end(self.phrases.failed, interruptible=False)
             self.hang_up("failed")
 
     def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
@@ -307,7 +315,7 @@ class Call:
             if apology:
                 self.end("failed")
             elif self.ending is None and not self._apologies:  # one for all that failed
-                self._speak_or_end(self.runtime.phrases.apology)
+                self._speak_or_end(self.phrases.apology)
         self._end_if_quiet()
 
     def _end_if_quiet(self) -> None:

@@ -12,6 +12,8 @@ from voiceloop.engine import Engine
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe, drop_frames, failure_of
 from voiceloop.frames import CallEnd, CallStart
+from voiceloop.language import Language
+from voiceloop.languages import language_of
 from voiceloop.processor import Processor
 from voiceloop.registry import Work
 from voiceloop.report import CallReport
@@ -29,12 +31,16 @@ class Pipeline:
     Args:
         stages: processors, providers (each is wrapped in its processor) and pipelines (flattened). The head hears
             the caller; the streamer at the end speaks through it.
+        language: what is spoken on the call, a BCP 47 tag or a `Language` of your own. It reaches recogniser and
+            voice, and says which of the library's own phrases and cue words are used. A nested pipeline's is ignored.
 
     Raises:
         PipelineError: something in the list is no stage, or stands in it twice.
+        LanguageError: the language is not in the table `LANGUAGES`.
     """
 
-    def __init__(self, stages: Iterable[Any]) -> None:
+    def __init__(self, stages: Iterable[Any], *, language: str | Language = "en") -> None:
+        self.language = language_of(language)
         self.processors: tuple[Processor, ...] = tuple(_flatten(stages))
         if not self.processors:
             raise PipelineError("A pipeline needs at least one processor, got an empty list.")
@@ -62,6 +68,7 @@ class Pipeline:
                 )
         if call._ended is not None:
             raise PipelineError(f"Call {call.id!r} has been run already. A Call is used once.")
+        call.language, call.phrases, call.cues = self.language.tag, self.language.phrases, self.language.cues
         life = _Life(call, Engine(call, processors))
         try:
             return await life.run()

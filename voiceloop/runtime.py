@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from voiceloop.faults import FaultPolicy
 from voiceloop.frames import Word
 from voiceloop.offload import offload
-from voiceloop.phrases import Phrases
 
 __all__ = ["Canned", "Limits", "Runtime"]
 
@@ -58,7 +57,6 @@ class Runtime:
     Args:
         substitutes: providers that stand in for those a bot names, by base class: ``{STT: my_scripted_stt}``. The
             test harness uses it; a bot need not know.
-        phrases: what the library itself says.
         limits: waits of a call.
         faults: how many failures a call survives.
         log_events: keep a log of every wake-up of every call (see `voiceloop.eventlog`).
@@ -66,7 +64,6 @@ class Runtime:
     """
 
     substitutes: dict[type, Any] = field(default_factory=dict)
-    phrases: Phrases = field(default_factory=Phrases)
     limits: Limits = field(default_factory=Limits)
     faults: FaultPolicy = field(default_factory=FaultPolicy)
     log_events: bool = False

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from voiceloop.call import Call
+from voiceloop.language import Language
 from voiceloop.llm.aggregator import LLMAggregator, LLMOptions
 from voiceloop.llm.base import LLM
 from voiceloop.output.audio_streamer import AudioStreamer
@@ -63,6 +64,7 @@ def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
         speaking: TTSOptions | None = None,
         playout: PlayoutOptions | None = None,
         instructions: str = "",
+        language: str | Language = "en",
         more: Callable[[], Iterable[Processor]] = list,
     ) -> Callable[[Call], Pipeline]:
         def bot(call: Call) -> Pipeline:
@@ -76,7 +78,8 @@ def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
                     LLMAggregator(script("Okay."), instructions=instructions, options=writing),
                     TTSProcessor(ScriptedTTS(lexicon), speaking),
                     AudioStreamer(playout),
-                ]
+                ],
+                language=language,
             )
 
         return bot
@@ -84,7 +87,7 @@ def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
     return make
 
 
-BOT_OPTIONS = ("greeting", "turns", "writing", "speaking", "playout", "instructions", "more")
+BOT_OPTIONS = ("greeting", "turns", "writing", "speaking", "playout", "instructions", "language", "more")
 
 
 @pytest.fixture

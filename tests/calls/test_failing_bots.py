@@ -10,7 +10,7 @@ import pytest
 
 from voiceloop.call import Call
 from voiceloop.frames import CallerAudio, CallStart, Digit, Fault, Text, UserTurn
-from voiceloop.phrases import Phrases
+from voiceloop.language import Phrases
 from voiceloop.pipeline import Pipeline
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport

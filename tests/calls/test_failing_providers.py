@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from voiceloop.phrases import Phrases
+from voiceloop.language import Phrases
 from voiceloop.report import CallReport
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from voiceloop.phrases import Phrases
-from voiceloop.runtime import Runtime
 from voiceloop.testing import script
 from voiceloop.turns.events import TurnOptions
 
@@ -84,10 +82,9 @@ async def test_the_greatest_length_lets_an_answer_come_to_its_end(phone: Phone) 
     assert report.conversation[-2].text == answer
 
 
-async def test_the_phrases_are_those_of_the_runtime(phone: Phone) -> None:
-    phrases = Phrases(still_there="Sind Sie noch da?", goodbye="Auf Wiederhören.")
+async def test_the_phrases_are_those_of_the_language(phone: Phone) -> None:
     turns = TurnOptions(reprompt_after=3.0, reprompts=1)
-    async with Runtime(phrases=phrases) as runtime, phone(runtime=runtime, turns=turns) as caller:
+    async with phone(language="de-AT", turns=turns) as caller:
         await caller.hears("Sind Sie noch da?")
         await caller.hears("Auf Wiederhören.")
         assert (await caller.report()).reason == "caller silent"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from voiceloop.frames import Digit
-from voiceloop.phrases import Phrases
+from voiceloop.language import Phrases
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport
 

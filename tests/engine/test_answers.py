@@ -51,7 +51,7 @@ async def test_answer_of_an_async_handler_that_raises_has_failed(session, tape, 
         await asyncio.sleep(1)
         await settle()
         assert (writer.answer.outcome, writer.answer.state) == ("failed", AnswerState.DEAD)
-        apology = running.call.runtime.phrases.apology
+        apology = running.call.phrases.apology
         assert tape.content == ["Text:hello ", f"Text:{apology}", "AnswerEnd:2"]
         assert [(f.kind, f.message) for f in running.call.faults] == [("Writer.on_digit", "ValueError: no more words")]
     assert tape.of(AnswerEnded) == ["AnswerEnded:1", "AnswerEnded:2"]

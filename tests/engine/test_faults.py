@@ -139,7 +139,7 @@ async def test_so_many_faults_of_a_kind_end_the_call_after_a_goodbye(session, ta
             head.push(Digit("1", 0.0))
         report = await running.ended()
     assert report.reason == "failed"
-    assert tape.content == [f"Text:{running.call.runtime.phrases.failed}", "AnswerEnd:1"]
+    assert tape.content == [f"Text:{running.call.phrases.failed}", "AnswerEnd:1"]
 
 
 async def test_goodbye_is_heard_before_a_failed_call_ends(session, settle):

@@ -69,7 +69,7 @@ async def test_start_that_raises_ends_the_call_politely_and_is_still_stopped(ses
     assert report.reason == "failed"
     assert [(f.kind, f.message) for f in report.faults] == [("Stage.start", "ValueError: no key")]
     assert log[-2:] == ["stop b", "stop a"]
-    assert tape.content == [f"Text:{running.call.runtime.phrases.failed}", "AnswerEnd:1"]
+    assert tape.content == [f"Text:{running.call.phrases.failed}", "AnswerEnd:1"]
 
 
 async def test_start_that_cancels_itself_has_failed(session):

@@ -67,6 +67,32 @@ def test_a_turn_waits_for_the_recogniser_to_settle():
     assert run.log == [(2.9, EndTurn("hello", 1.0, 2.0))]
 
 
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("a tea", 2.5),
+        ("a tea and", 3.2),
+        ("a tea, And...", 3.2),
+        ("a tea and?", 2.5),
+        ("a band", 2.5),
+        ("and a tea", 2.5),
+    ],
+)
+def test_a_turn_that_stops_after_a_word_like_and_is_given_more_time(text, ends):
+    run = Run(unfinished=1.2)
+    run.machine.unfinished = {"and"}
+    run.turn(text, 1.0, 2.0).to(5.0)
+    assert run.log == [(ends, EndTurn(text, 1.0, 2.0))]
+    assert run.log[0][1].silence == pytest.approx(ends - 2.0)
+
+
+def test_the_wait_after_such_a_word_is_never_shorter_than_any_other():
+    run = Run(silence=2.0, unfinished=1.2)
+    run.machine.unfinished = {"and"}
+    run.turn("a tea and", 1.0, 2.0).to(5.0)
+    assert run.log == [(4.0, EndTurn("a tea and", 1.0, 2.0))]
+
+
 def test_after_the_limit_a_turn_ends_with_the_text_there_is():
     run = Run().at(1.1, "speech_started", 1.0).at(1.5, "transcript", "hel").at(2.2, "speech_paused", 2.0).to(5.0)
     assert run.log == [(4.0, EndTurn("hel", 1.0, 2.0))]

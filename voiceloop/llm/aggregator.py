@@ -14,9 +14,6 @@ from voiceloop.pull import ProviderFailed, Pull
 
 __all__ = ["LLMAggregator", "LLMOptions"]
 
-PICKED_UP = "Hello?"
-"""What a caller is taken to have said where an agent's greeting follows an example."""
-
 
 @dataclass(frozen=True, slots=True)
 class LLMOptions:
@@ -85,7 +82,9 @@ class LLMAggregator(Processor):
         """What the model is given: instructions, examples, and the conversation as it was heard."""
         heard = [message for message in self.call.conversation if message.text]
         if heard and self._beginning and heard[0].role == self._beginning[-1].role:
-            heard.insert(0, Message("user", PICKED_UP))  # or the greeting would look like part of the last example
+            heard.insert(
+                0, Message("user", self.call.cues.hello)
+            )  # or the greeting would look like part of the last example
         return self._beginning + heard
 
     def _remember(self, turn: UserTurn) -> None:

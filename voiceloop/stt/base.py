@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from voiceloop.frames import Transcript
+from voiceloop.language import check_language
 
 if TYPE_CHECKING:
     from voiceloop.processor import Processor
@@ -35,11 +36,24 @@ class STT(ABC):
     chunk: ClassVar[float] = 0.1
     """Seconds of audio to gather before `transcribe` is woken; a flush wakes it at once."""
 
+    languages: ClassVar[tuple[str, ...] | None] = None
+    """What it understands, as BCP 47 tags without region; None when it cannot say, or takes any."""
+
     def processor(self) -> Processor:
         """A stage that runs this recogniser in one call. `Pipeline` calls it where a recogniser stands in its list."""
         from voiceloop.stt.processor import STTProcessor
 
         return STTProcessor(self)
+
+    def for_language(self, language: str) -> Self:
+        """The provider for calls in a language, a BCP 47 tag. This one, unless a subclass makes others; the same
+        object each time for the same language.
+
+        Raises:
+            LanguageError: it is not among `languages`.
+        """
+        check_language(self, self.languages, language)
+        return self
 
     async def warm(self) -> None:
         """Load models and open connections, so that the first call does not wait. Safe to call twice."""

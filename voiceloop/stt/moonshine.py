@@ -57,6 +57,8 @@ class Moonshine(STT):
     Raises, from `warm` and `transcribe`: `MissingExtra`, `WeightsError`, `ModelError`.
     """
 
+    languages = ("en",)
+
     def __init__(self, options: MoonshineOptions | None = None, *, model: MoonshineModel | None = None) -> None:
         """`model`: one that is loaded already, to share it."""
         self.options = options or MoonshineOptions()

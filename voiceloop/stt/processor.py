@@ -82,7 +82,7 @@ class STTProcessor(Processor):
 
     async def start(self) -> None:
         """Warm the recogniser."""
-        self._stt = self.call.runtime.provider(STT, self._named)
+        self._stt = self.call.runtime.provider(STT, self._named).for_language(self.call.language)
         await self.call.runtime.warm(self._stt)
 
     def on_call_start(self, start: CallStart) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from voiceloop.frames import Word
+from voiceloop.language import check_language
 
 if TYPE_CHECKING:
     from voiceloop.processor import Processor
@@ -28,11 +29,24 @@ class Speech:
 class TTS(ABC):
     """A voice, built once per process. Building one reads no key and opens nothing."""
 
+    languages: ClassVar[tuple[str, ...] | None] = None
+    """What it speaks, as BCP 47 tags without region; None when it cannot say, or takes any."""
+
     def processor(self) -> Processor:
         """A stage that speaks with this voice in one call. `Pipeline` calls it where a voice stands in its list."""
         from voiceloop.tts.processor import TTSProcessor
 
         return TTSProcessor(self)
+
+    def for_language(self, language: str) -> Self:
+        """The provider for calls in a language, a BCP 47 tag. This one, unless a subclass makes others; the same
+        object each time for the same language.
+
+        Raises:
+            LanguageError: it is not among `languages`.
+        """
+        check_language(self, self.languages, language)
+        return self
 
     async def warm(self) -> None:
         """Load models and open connections, so that the first call does not wait. Safe to call twice."""

@@ -74,7 +74,7 @@ class TTSProcessor(Processor):
     async def start(self) -> None:
         """Warm the voice, and render what is said in every call."""
         call = self.call
-        self._tts = call.runtime.provider(TTS, self._named)
+        self._tts = call.runtime.provider(TTS, self._named).for_language(call.language)
         await call.runtime.warm(self._tts)
         call.voice = self._tts
         for text in call.ahead:
@@ -82,7 +82,7 @@ class TTSProcessor(Processor):
         call.work(self._render_phrases(), "canned speech")
 
     async def _render_phrases(self) -> None:
-        for text in self.call.runtime.phrases.all():
+        for text in self.call.phrases.all():
             await self._render(text)
 
     async def _render(self, text: str) -> None:

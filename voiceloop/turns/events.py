@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "Action",
@@ -23,6 +23,8 @@ class TurnOptions:
 
     silence: float = 0.5
     """So long after the last sample of speech the turn is over, if the recogniser has answered for all audio."""
+    unfinished: float = 1.2
+    """The same after a word that nobody ends with ("and", "um"): see `Cues.unfinished`. Never less than `silence`."""
     settle_limit: float = 2.0
     """So long after the last sample of speech the recogniser is no longer waited for."""
     barge_in: float = 0.12
@@ -39,7 +41,7 @@ class TurnOptions:
     """The longest call."""
 
     def __post_init__(self) -> None:
-        waits = (self.silence, self.settle_limit, self.barge_in, self.nudge_after, self.reprompt_after)
+        waits = (self.silence, self.unfinished, self.settle_limit, self.barge_in, self.nudge_after, self.reprompt_after)
         if min(*waits, self.model_limit, self.max_length) <= 0 or self.reprompts < 0:
             raise ValueError(f"all waits must be positive and reprompts not negative, got {self}")
 
@@ -56,6 +58,8 @@ class EndTurn:
     """When the last sample of speech was spoken, seconds."""
     continued: bool = False
     """True when it replaces the turn before: nobody heard an answer to that, and its text is part of this one."""
+    silence: float = field(default=0.0, compare=False)
+    """Seconds of silence that ended it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ was learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import Enum
 
 from voiceloop.turns.events import (
@@ -48,8 +48,10 @@ class Agent(Enum):
 class TurnMachine:
     """Decides when the caller's turn is over, when the agent is interrupted, and what to do about silence."""
 
-    def __init__(self, options: TurnOptions | None = None) -> None:
+    def __init__(self, options: TurnOptions | None = None, unfinished: Collection[str] = ()) -> None:
         self.options = options or TurnOptions()
+        self.unfinished = unfinished
+        """Words, in lower case, with which nobody ends a turn."""
         self.over = False
         """True after `HangUp`: nothing more is decided."""
         self.caller = Caller.SILENT
@@ -216,8 +218,14 @@ class TurnMachine:
 
     def _turn_over(self) -> float:
         assert self._ended is not None
-        silent = self._ended + self.options.silence
+        silent = self._ended + self._silence()
         return silent if self._settled else max(silent, self._waiting + self.options.settle_limit)
+
+    def _silence(self) -> float:
+        """How long a silence ends the turn, by what was said so far."""
+        words = self.pending.rsplit(None, 1)[-1:]
+        more = bool(words) and words[0].rstrip(".,…").casefold() in self.unfinished
+        return max(self.options.silence, self.options.unfinished) if more else self.options.silence
 
     def _interruptible(self) -> bool:
         if self._sounding is not None:
@@ -229,7 +237,7 @@ class TurnMachine:
         return self._unanswered and self.agent is Agent.THINKING and self._interruptible()
 
     def _end_turn(self, now: float) -> Action | None:
-        text, settled = self.pending, self._settled
+        text, settled, silence = self.pending, self._settled, self._silence()
         started, ended, continued = self._started, self._ended, self._continued
         cut, self._cut = self._cut, False
         self.caller, self._started = Caller.SILENT, None
@@ -246,7 +254,7 @@ class TurnMachine:
         self._speech, self._continued, self._revised, self._withdrawn = Speech(), False, False, ()
         self._asked, self._unanswered, self._reprompts = True, True, 0
         self._think(now)
-        return EndTurn(text, started, ended, continued)
+        return EndTurn(text, started, ended, continued, silence)
 
     def _interrupt(self, now: float) -> Action:
         cut = tuple(answer for answer, protected in self._answers.items() if not protected)

@@ -52,7 +52,8 @@ class TurnTaking(Processor):
         self._over = False
 
     async def start(self) -> None:
-        """Have the greeting rendered ahead."""
+        """Have the greeting rendered ahead, and learn the language's cue words."""
+        self._machine.unfinished = self.call.cues.unfinished
         if self.greeting:
             self.call.ahead.append(self.greeting)
 
@@ -131,7 +132,7 @@ class TurnTaking(Processor):
 
     def _do(self, action: Action) -> None:
         call = self.call
-        phrases = call.runtime.phrases
+        phrases = call.phrases
         if isinstance(action, EndTurn):
             self._end_turn(action)
         elif isinstance(action, Interrupt):
@@ -150,7 +151,7 @@ class TurnTaking(Processor):
 
     def _end_turn(self, action: EndTurn) -> None:
         now = self.call.now
-        endpointed = min(now, action.ended + self._machine.options.silence)
+        endpointed = min(now, action.ended + action.silence)
         turn = UserTurn(action.text, action.started, action.ended, endpointed, now, action.continued)
         self._last = turn
         self.push(turn)

@@ -1,0 +1,100 @@
+"""The language of a bot: what the library itself says in it, and which words of the caller tell it something.
+
+All of it stands in one table, `LANGUAGES`. Replace an entry, add one, or give a bot a `Language` of its own::
+
+    LANGUAGES["da"] = Language("da", Phrases(apology="Undskyld, noget gik galt."))
+    Pipeline([...], language="da")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from voiceloop.errors import VoiceloopError
+
+__all__ = ["Cues", "Language", "LanguageError", "Phrases", "check_language", "check_tag", "primary"]
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+class LanguageError(VoiceloopError, ValueError):
+    """A language that is none, that is not in the table, or that a provider does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What the library itself says to a caller. Plain speech, short sentences."""
+
+    apology: str = "Sorry, something went wrong. Could you say that again?"
+    """After an answer failed."""
+    not_understood: str = "Sorry, I didn't catch that."
+    """After speech that could not be recognised."""
+    still_there: str = "Are you still there?"
+    """After the caller was silent for a while."""
+    goodbye: str = "Goodbye."
+    """Before a polite end."""
+    failed: str = "Sorry, I have a technical problem. Please call again later. Goodbye."
+    """Before the call is given up."""
+
+    def all(self) -> tuple[str, ...]:
+        """Every phrase, so that they can be rendered ahead."""
+        return (self.apology, self.not_understood, self.still_there, self.goodbye, self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """Words of callers that mean something for the course of a call. Lower case."""
+
+    unfinished: frozenset[str] = frozenset()
+    """Nobody ends a turn with one of these: a caller who falls silent after "and" or "um" is given more time."""
+    hello: str = "Hello?"
+    """What a caller is taken to have said when the agent speaks first; some models want the caller to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language, or one bot's way of speaking it."""
+
+    tag: str
+    """BCP 47: ``en``, ``en-GB``, ``pt-BR``."""
+    phrases: Phrases = field(default_factory=Phrases)
+    cues: Cues = field(default_factory=Cues)
+
+    def __post_init__(self) -> None:
+        check_tag(self.tag)
+
+
+def check_tag(tag: str) -> str:
+    """Return the tag.
+
+    Raises:
+        LanguageError: it is not formed like a tag of BCP 47 (RFC 5646).
+    """
+    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        raise LanguageError(f"expected a language tag such as 'en', 'de' or 'pt-BR', got {tag!r}")
+    return tag
+
+
+def check_language(provider: object, languages: Sequence[str] | None, tag: str) -> None:
+    """See that a provider knows a language.
+
+    Args:
+        provider: for the message.
+        languages: what it knows, without regions; None for anything.
+        tag: what is asked of it.
+
+    Raises:
+        LanguageError: it does not.
+    """
+    if languages is not None and primary(check_tag(tag)) not in languages:
+        raise LanguageError(
+            f"{type(provider).__name__} knows {', '.join(languages)}, and the bot's language is {tag!r}: "
+            f"use another provider, or Pipeline(..., language={languages[0]!r})"
+        )
+
+
+def primary(tag: str) -> str:
+    """The language of a tag without region and script: ``pt`` of ``pt-BR``."""
+    return tag.partition("-")[0].lower()
