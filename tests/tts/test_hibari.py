@@ -15,6 +15,7 @@ from voiceloop.frames import Word
 from voiceloop.tts.base import Speech
 from voiceloop.tts.hibari import Hibari, HibariOptions
 from voiceloop.tts.hibari_model import RATE, HibariModel, Voice, with_output
+from voiceloop.tts.phrases import PhraseRules
 
 
 class Tone:
@@ -22,14 +23,24 @@ class Tone:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.around: list[tuple[str, str]] = []
 
-    def speak(self, text: str) -> Voice:
+    def speak(self, text: str, *, before: str = "", after: str = "") -> Voice:
         self.said.append(text)
+        self.around.append((before, after))
         words = text.split()
         tone = 0.3 * np.sin(np.arange(round(0.2 * RATE) * len(words)) * 0.2)
         edge = np.zeros(RATE // 10)
         times = tuple(Word(word, 0.1 + 0.2 * at, 0.3 + 0.2 * at) for at, word in enumerate(words))
-        return Voice(np.concatenate((edge, tone, edge)).astype(np.float32), times)
+        if before:
+            edges, shift = (edge[:0], edge), 0.1
+        else:
+            edges, shift = (edge, edge), 0.0
+        if after:
+            edges = (edges[0], edge[:0])
+        times = tuple(Word(word.text, word.start - shift, word.end - shift) for word in times)
+        samples = np.concatenate((edges[0], tone, edges[1])).astype(np.float32)
+        return Voice(samples, times, bool(before), bool(after))
 
 
 async def pieces(*texts: str, gap: float = 0.0) -> AsyncIterator[str]:
@@ -79,6 +90,28 @@ async def test_times_count_from_the_first_sample_and_pauses_lie_between_phrases(
     assert last.words[0].end == near(begin + len(last.audio) / 8000 - 0.02, abs=0.006)
 
 
+async def test_a_divided_clause_is_spoken_as_parts_of_one_sentence_without_a_pause() -> None:
+    model = Tone()
+    first, second, third = await speak(tone_voice(model), "I can **help** you ", "with that. ", "Bye.")
+    assert model.said == ["I can help you", "with that.", "Bye."]
+    assert model.around == [("", "with somebody else as well."), ("I can help you", ""), ("", "")]
+    # 0.02 s of edge where the clause begins and ends, none at the joint; then the pause of a sentence before "Bye".
+    assert [len(piece.audio) for piece in (first, second, third)] == [
+        round(seconds * 8000) for seconds in (0.02 + 0.8, 0.4 + 0.02, 0.3 - 0.04 + 0.24)
+    ]
+    assert first.words[-1].end == pytest.approx(second.words[0].start) == pytest.approx(len(first.audio) / 8000)
+    # Both sides of the joint are silent, so there is no click.
+    edge = [abs(int(mulaw.decode(piece)[0])) for piece in (first.audio[-1:], second.audio[:1])]
+    assert max(edge) < 300
+
+
+async def test_without_joints_a_clause_is_spoken_as_a_whole() -> None:
+    model = Tone()
+    await speak(tone_voice(model, phrases=PhraseRules(soft=False)), "I can help you ", "with that. ")
+    assert model.said == ["I can help you with that."]
+    assert model.around == [("", "")]
+
+
 async def test_marks_are_not_spoken_but_stay_in_the_words() -> None:
     model = Tone()
     (speech,) = await speak(tone_voice(model), "- **Hello** there 🙂")
@@ -110,7 +143,7 @@ async def test_closing_half_way_leaves_nothing_behind() -> None:
 
 async def test_an_error_of_the_voice_is_raised_to_the_consumer() -> None:
     class Broken(Tone):
-        def speak(self, text: str) -> Voice:
+        def speak(self, text: str, *, before: str = "", after: str = "") -> Voice:
             raise ModelError("out of breath")
 
     with pytest.raises(VoiceloopError, match="out of breath"):
@@ -151,8 +184,9 @@ async def test_the_real_voice_speaks_every_word_in_order(model: HibariModel) -> 
     assert edges == sorted(edges)
     length = sum(len(speech.audio) for speech in speeches) / 8000
     assert 5 < length < 12
-    assert edges[-1] <= length
-    assert len(speeches) == 5  # "Sure,", a pause, and three sentences
+    assert edges[-1] <= length + 1e-9
+    # "Sure,", a pause, "I can help.", "We open at 9:30 am on Jan. 5th,", the rest of that sentence, "Bye-bye".
+    assert len(speeches) == 6
     by_text = {word.text: word.end - word.start for word in words}
     assert by_text["$3.50!"] > by_text["a"]
     assert by_text["🙂"] == 0
@@ -181,3 +215,33 @@ def test_the_same_text_gives_the_same_samples_and_a_long_one_is_said_in_runs(mod
 def test_a_voice_that_does_not_exist_is_named(model: HibariModel) -> None:
     with pytest.raises(ModelError, match=r"no voice 'nobody'; it has .*heart"):
         HibariModel("nobody", 1.0)
+
+
+@pytest.mark.models
+def test_a_part_of_a_sentence_sounds_as_in_the_whole_sentence(model: HibariModel) -> None:
+    whole = model.speak("Your parcel is at the depot in Leeds.")
+    first = model.speak("Your parcel is at the depot", after="in Leeds.")
+    second = model.speak("in Leeds.", before="Your parcel is at the depot")
+    assert np.array_equal(np.concatenate((first.samples, second.samples)), whole.samples)
+    assert (first.cut_before, first.cut_after, second.cut_before, second.cut_after) == (False, True, True, False)
+    shift = len(first.samples) / RATE
+    words = [*first.words, *(Word(word.text, word.start + shift, word.end + shift) for word in second.words)]
+    assert [word.text for word in words] == [word.text for word in whole.words]
+    assert [word.start for word in words] == pytest.approx([word.start for word in whole.words])
+
+
+@pytest.mark.models
+def test_a_part_that_cannot_be_cut_out_is_spoken_by_itself(model: HibariModel) -> None:
+    long = model.speak("in Leeds.", before="one two three four five six seven eight nine ten " * 15)
+    assert (long.cut_before, long.cut_after) == (False, False)
+    assert np.array_equal(long.samples, model.speak("in Leeds.").samples)
+
+
+@pytest.mark.models
+async def test_the_real_voice_does_not_fall_before_a_joint(model: HibariModel) -> None:
+    first, second = await speak(Hibari(model=model), "Your parcel is at the depot ", "in Leeds.")
+    assert [word.text for word in first.words] == ["Your", "parcel"]
+    alone = model.speak("Your parcel").words[-1]
+    # What ends a sentence is spoken much longer.
+    assert first.words[-1].end - first.words[-1].start < 0.7 * (alone.end - alone.start)
+    assert second.words[0].start < len(first.audio) / 8000 + 0.06

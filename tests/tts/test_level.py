@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voiceloop.tts.level import limit, voiced
+from voiceloop.tts.level import faded, limit, voiced
 
 
 def test_soft_samples_are_multiplied_and_nothing_exceeds_the_ceiling() -> None:
@@ -29,3 +29,20 @@ def test_the_sound_is_found_to_five_milliseconds(start: int, end: int) -> None:
 @pytest.mark.parametrize("length", [0, 3, 100])
 def test_silence_has_no_sound(length: int) -> None:
     assert voiced(np.zeros(length, np.float32), 8000) == (0, 0)
+
+
+def test_the_edges_asked_for_rise_from_and_sink_to_silence() -> None:
+    samples = np.ones(100, np.float32)
+    out = faded(samples, 1000, 0.01, start=True, end=False)
+    assert out[0] < 0.01
+    assert (np.diff(out[:10]) > 0).all()
+    assert (out[10:] == 1).all()
+    assert np.array_equal(faded(samples, 1000, 0.01, start=False, end=True), out[::-1])
+    assert (samples == 1).all()
+
+
+@pytest.mark.parametrize("length", [0, 1, 5])
+def test_what_is_shorter_than_a_fade_is_no_error(length: int) -> None:
+    out = faded(np.ones(length, np.float32), 1000, 0.01, start=True, end=True)
+    assert len(out) == length
+    assert out.max(initial=0.0) <= 1

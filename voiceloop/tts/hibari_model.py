@@ -27,6 +27,13 @@ _FRAME_ENDS = "/CumSum_output_0"
 """Name inside the graph of the running sum of the phonemes' lengths, in frames of 25 ms at speed 1."""
 _MOST = 400
 """Phonemes in one run; it was not trained on more."""
+_HOP = 0.005
+"""Seconds over which a level is taken to find a place to cut."""
+_NEAR = 0.05
+"""Words are parted within so many seconds of the end of the first."""
+_QUIET = 0.01
+"""Less than this share of the loudest level is silence. Silence between words goes to the second of them: that one is
+spoken with its whole sentence, so the pause is meant."""
 _PAUSES = frozenset(' ,.;:!?…—“”"()')
 """Characters among the phonemes that stand for a pause or nothing, not for a sound."""
 
@@ -39,6 +46,10 @@ class Voice:
     """24 kHz, -1..1."""
     words: tuple[Word, ...]
     """Words as pronounced, seconds from the first sample."""
+    cut_before: bool = False
+    """Whether the samples begin where other speech was cut off, not in silence."""
+    cut_after: bool = False
+    """So at their end."""
 
 
 class HibariModel:
@@ -68,8 +79,16 @@ class HibariModel:
         self._g2p = self._voice.g2p
         self._g2p.oov  # noqa: B018  the network for unknown words loads when first asked for: do it now
 
-    def speak(self, text: str) -> Voice:
-        """Say `text`. The same text gives the same samples."""
+    def speak(self, text: str, *, before: str = "", after: str = "") -> Voice:
+        """Say `text`. The same text gives the same samples.
+
+        Args:
+            before: what was said before in the same sentence.
+            after: what comes after in the same sentence, at least roughly. Melody and length of a word depend on its
+                neighbours: `text` then sounds as in a sentence `before text after`, out of which it is cut.
+        """
+        if (before or after) and (voice := self._within(text, before, after)):
+            return voice
         parts: list[npt.NDArray[np.float32]] = []
         words: list[Word] = []
         offset = 0.0
@@ -79,6 +98,26 @@ class HibariModel:
             parts.append(samples)
             offset += len(samples) / RATE
         return Voice(np.concatenate(parts) if parts else np.zeros(0, np.float32), tuple(words))
+
+    def _within(self, text: str, before: str, after: str) -> Voice | None:
+        """Say `text` as a part of a sentence; None if that would be too long, or its words cannot be told apart."""
+        runs = list(self._runs(" ".join(part for part in (before, text, after) if part)))
+        if len(runs) != 1:
+            return None
+        samples, words = self._say(runs[0])
+        first, last = self._count(before, words), self._count(f"{before} {text}", words)
+        if first is None or last is None or first == last or (before and not first) or (after and last == len(words)):
+            return None
+        begin = _between(samples, words[first - 1], words[first]) if before else 0
+        end = _between(samples, words[last - 1], words[last]) if after else len(samples)
+        shift = begin / RATE
+        inner = (Word(word.text, word.start - shift, word.end - shift) for word in words[first:last])
+        return Voice(samples[begin:end], tuple(inner), bool(before), bool(after))
+
+    def _count(self, text: str, words: Sequence[Word]) -> int | None:
+        """How many of `words` are `text`, if they begin with it."""
+        own = [word for run in self._runs(text) for word, _ in self._sounding(run)]
+        return len(own) if own == [word.text for word in words[: len(own)]] else None
 
     def _runs(self, text: str) -> Iterator[list[tuple[str, str]]]:
         """Words and their phonemes, in runs that the network can say at once."""
@@ -107,6 +146,11 @@ class HibariModel:
                 text = phonemes = ""
         return [*words, (text, phonemes.strip())] if text else words
 
+    def _sounding(self, run: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Those of a run that are heard."""
+        vocabulary = self._voice.vocab
+        return (word for word in run if any(c in vocabulary and c not in _PAUSES for c in word[1]))
+
     def _say(self, run: Sequence[tuple[str, str]]) -> tuple[npt.NDArray[np.float32], list[Word]]:
         vocabulary = self._voice.vocab
         ids = [0]
@@ -134,6 +178,20 @@ class HibariModel:
         return samples, [
             Word(text, float(ends[first - 1]) * frame, float(ends[last]) * frame) for text, first, last in spans
         ]
+
+
+def _between(samples: npt.NDArray[np.float32], word: Word, following: Word) -> int:
+    """Where to cut between two words, as a sample: the quietest place soon after the first, or the beginning of the
+    silence around it."""
+    hop = round(_HOP * RATE)
+    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
+    level = np.sqrt(np.square(frames).mean(axis=1))
+    begin = round(word.end / _HOP)
+    end = max(begin + 1, round(min(following.start, word.end + _NEAR) / _HOP))
+    at = begin + int(np.argmin(level[begin:end]))
+    while at > 0 and level[at - 1] <= _QUIET * float(level.max()):
+        at -= 1
+    return at * hop + hop // 2
 
 
 def with_output(graph: bytes, name: str) -> bytes:

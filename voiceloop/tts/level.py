@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["limit", "voiced"]
+__all__ = ["faded", "limit", "voiced"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -15,6 +15,21 @@ _QUIET = 0.01
 """A hop whose level is less than this share of the loudest one is silence at an edge (-40 dB)."""
 _HOP = 0.005
 """Seconds over which a level is taken at the edges."""
+
+
+def faded(samples: Floats, rate: int, seconds: float, *, start: bool, end: bool) -> Floats:
+    """A copy that rises from silence at its start, sinks to it at its end, or both, within `seconds` (a raised cosine).
+
+    Without it, two pieces that were cut out of speech click where they are joined. `rate` in Hz.
+    """
+    count = min(round(seconds * rate), len(samples) // 2)
+    rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / max(1, count))).astype(np.float32)
+    out = samples.copy()
+    if start:
+        out[:count] *= rise
+    if end and count:
+        out[-count:] *= rise[::-1]
+    return out
 
 
 def limit(samples: Floats, gain: float, ceiling: float) -> Floats:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["PhraseCutter", "PhraseRules"]
+from voiceloop.tts.joints import JointWords, is_joint, joints_of
+
+__all__ = ["Phrase", "PhraseCutter", "PhraseRules"]
 
 _CLOSERS = "\"'”’»)]}*_`"
 """What may stand between the end of a sentence and the space after it."""
@@ -34,48 +36,77 @@ _NUMBERED = re.compile(r"\s*(?:\d+|[A-Za-z])")
 class PhraseRules:
     """Lengths in characters."""
 
-    first_least: int = 4
-    """The first phrase of an answer may end at a comma, dash or the like when it is at least this long: "Sure," is."""
+    first_least: int = 3
+    """The first phrase of an answer may end at a comma, dash or the like when it is at least this long: "No," is."""
     second_least: int = 24
     """So may the second. It must be there before the first has been spoken, and may not sound chopped."""
     first_most: int = 90
     """The first two phrases end at the last space before this if nothing ended them."""
     most: int = 240
     """So does any other phrase. Longer ones are no better spoken and delay what follows."""
+    soft: bool = True
+    """Whether the first phrase may end inside a clause, at a joint (see `voiceloop.tts.joints`). Later phrases then may
+    too, at a joint or a comma, when they have grown to `ahead` times what there is to speak meanwhile."""
+    ahead: float = 2.0
+    """Times the characters of the phrases before. Speech takes about 15 characters a second; a model that writes 20
+    tokens a second writes 90."""
+    language: str = "en"
+    """Of the text, as a tag: "en", "en-GB". One without words for joints has phrases that end at punctuation only."""
+    joints: JointWords | None = None
+    """Other words for joints than those of `language`."""
+
+
+@dataclass(slots=True, frozen=True)
+class Phrase:
+    """A piece of text to be spoken at once."""
+
+    text: str
+    """With the white space before it."""
+    following: str = ""
+    """At a joint: the word of the same clause that comes next, or all of it that is known. Otherwise empty."""
+
+    @property
+    def soft(self) -> bool:
+        """Whether the clause goes on after it, without a pause."""
+        return bool(self.following)
 
 
 class PhraseCutter:
     """Feed it text, get phrases as soon as they are certain.
 
-    The first two phrases end early, at a clause, because someone waits for them; the others are whole sentences. A
-    phrase ends before white space, so no word is ever cut (short of one with thousands of letters), and the phrases put
-    together are exactly the text that was fed. How the text was divided when fed makes no difference.
+    The first phrase ends early because someone waits for it: at a clause, or at a joint inside one. The second may end
+    at a clause; so that the voice need not wait for it, it may end at a joint too, if it has grown long. The others are
+    whole sentences. A phrase ends before white space, so no word is ever cut (short of one with thousands of letters),
+    and the phrases put together are exactly the text that was fed. How the text was divided when fed makes no
+    difference.
     """
 
-    __slots__ = ("_count", "_rules", "_text", "_undecided")
+    __slots__ = ("_count", "_given", "_joints", "_rules", "_text", "_undecided")
 
     def __init__(self, rules: PhraseRules | None = None) -> None:
         self._rules = rules or PhraseRules()
+        self._joints = (self._rules.joints or joints_of(self._rules.language)) if self._rules.soft else None
         self._text = ""
         self._count = 0
+        self._given = 0  # characters in the phrases so far
         self._undecided = 0  # where a sentence ends if what follows begins like a new one; 0 for nowhere
 
-    def feed(self, text: str) -> list[str]:
+    def feed(self, text: str) -> list[Phrase]:
         """Add text; return the phrases that are complete now."""
-        phrases: list[str] = []
+        phrases: list[Phrase] = []
         for character in text:
             phrase = self._add(character)
             if phrase:
                 phrases.append(phrase)
         return phrases
 
-    def close(self) -> str:
+    def close(self) -> Phrase:
         """No more text will come: return what is left, which may be empty or only white space."""
         rest, self._text, self._undecided = self._text, "", 0
-        return rest
+        return Phrase(rest)
 
-    def _add(self, character: str) -> str:
-        phrase = ""
+    def _add(self, character: str) -> Phrase | None:
+        phrase = None
         if self._undecided and not character.isspace():
             if character.isupper():
                 phrase = self._cut(self._undecided)
@@ -85,11 +116,11 @@ class PhraseCutter:
         self._text += character
         return phrase or self._too_long()
 
-    def _at_space(self, space: str) -> str:
-        """White space follows a word: does a phrase end here?"""
+    def _at_space(self, space: str) -> Phrase | None:
+        """White space follows a word: does a phrase end here, or did one before that word?"""
         text = self._text
         if not any(c.isalnum() for c in text):
-            return ""
+            return None
         if space == "\n":
             return self._cut(len(text))
         end = _END.search(text)
@@ -99,36 +130,49 @@ class PhraseCutter:
                 if verdict is None:
                     self._undecided = len(text)
                 if not verdict:
-                    return ""
-            elif end[1] in ("…", "..", "...") and not self._may_end_early():
-                return ""
+                    return None
+            elif end[1] in ("…", "..", "...") and not self._may_end_at_clause():
+                return None
             return self._cut(len(text))
-        if _CLAUSE.search(text) and self._may_end_early():
-            return self._cut(len(text))
-        return ""
+        if _CLAUSE.search(text):
+            return self._cut(len(text)) if self._may_end_at_clause() else None
+        return self._at_joint()
 
-    def _may_end_early(self) -> bool:
-        if self._count > 1:
-            return False
-        least = self._rules.second_least if self._count else self._rules.first_least
-        return len(self._text.strip()) >= least
+    def _may_end_at_clause(self) -> bool:
+        length = len(self._text.strip())
+        if self._count < 2:
+            return length >= (self._rules.second_least if self._count else self._rules.first_least)
+        return self._rules.soft and length >= self._rules.ahead * self._given
 
-    def _too_long(self) -> str:
+    def _at_joint(self) -> Phrase | None:
+        """Does a phrase end before the last word?"""
+        if self._joints is None:
+            return None
+        if self._count and len(self._text.strip()) < max(self._rules.second_least, self._rules.ahead * self._given):
+            return None
+        *before, word = self._text.split()
+        if not is_joint(before, word, self._joints):
+            return None
+        phrase = self._text[: -len(word)].rstrip()
+        return self._cut(len(phrase), "" if _CLAUSE.search(phrase) else word)
+
+    def _too_long(self) -> Phrase | None:
         most = self._rules.first_most if self._count < 2 else self._rules.most
         text = self._text
         if len(text) <= most:
-            return ""
+            return None
         start = len(text) - len(text.lstrip())
         for at in range(len(text) - 1, start, -1):
             if text[at].isspace() and not text[at - 1].isspace():
                 return self._cut(at)
-        return self._cut(len(text)) if len(text) > 20 * most else ""
+        return self._cut(len(text)) if len(text) > 20 * most else None
 
-    def _cut(self, at: int) -> str:
+    def _cut(self, at: int, following: str = "") -> Phrase:
         phrase, self._text = self._text[:at], self._text[at:]
         self._count += 1
+        self._given += len(phrase.strip())
         self._undecided = 0
-        return phrase
+        return Phrase(phrase, following)
 
 
 def _full_stop(before: str) -> bool | None:
