@@ -1,6 +1,6 @@
-"""A coffee bar that answers the phone, on models in this process. Try it: ``voiceloop demo examples/coffee_bot.py``."""
+"""A coffee bar that answers the phone, on models in this process. Try it: ``voiceloop talk examples/coffee_bot.py``."""
 
-from voiceloop import AudioStreamer, Call, LLMAggregator, Pipeline, SileroVAD, TurnTaking
+from voiceloop import AudioStreamer, Call, LLMAggregator, Pipeline, SileroVAD, SpokenText, TurnTaking
 from voiceloop.llm.llamacpp import EngineOptions, LlamaCpp, LlamaCppOptions
 from voiceloop.stt.moonshine import Moonshine, MoonshineOptions
 from voiceloop.tts.hibari import Hibari
@@ -42,6 +42,7 @@ def bot(call: Call) -> Pipeline:
             stt,
             TurnTaking(greeting=GREETING),
             LLMAggregator(llm, instructions=INSTRUCTIONS, examples=EXAMPLES),
+            SpokenText(),  # "$4.50" is read as people read it, and remembered as the model wrote it
             tts,
             AudioStreamer(),
         ]

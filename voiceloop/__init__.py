@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from voiceloop.stream import Stream
     from voiceloop.stt.base import STT
     from voiceloop.stt.processor import STTProcessor
+    from voiceloop.text.processor import SpokenText
     from voiceloop.tts.base import TTS
     from voiceloop.tts.processor import TTSProcessor
     from voiceloop.turns.processor import TurnTaking
@@ -59,6 +60,7 @@ _HOME = {
     "STT": "stt.base",
     "STTProcessor": "stt.processor",
     "SileroVAD": "vad.processor",
+    "SpokenText": "text.processor",
     "Stream": "stream",
     "TTS": "tts.base",
     "TTSProcessor": "tts.processor",
@@ -94,6 +96,7 @@ __all__ = [
     "Runtime",
     "STTProcessor",
     "SileroVAD",
+    "SpokenText",
     "Stream",
     "TTSProcessor",
     "Turn",

@@ -49,6 +49,7 @@ class Answer:
         "milestones",
         "outcome",
         "provisional",
+        "script",
         "state",
         "text",
         "turn",
@@ -70,6 +71,9 @@ class Answer:
         """The caller's turn this answers, if it answers one."""
         self.text = ""
         """What was written so far, as the model wrote it."""
+        self.script: list[tuple[str, int]] = []
+        """What is spoken instead of the text, piece by piece, each with the offset in `text` where what it stands for
+        ends. Empty when the text is spoken as it is. Written by `voiceloop.text.SpokenText`."""
         self.milestones: dict[str, float] = {}
         """First time each stage was reached, seconds on the loop's clock; see `voiceloop.latency`."""
         self.provisional = False

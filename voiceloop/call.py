@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,7 @@ from voiceloop.language import Cues, Phrases
 from voiceloop.processor import NotRunning
 from voiceloop.registry import Timer, Work
 from voiceloop.report import CallReport, Turn
-from voiceloop.runtime import Runtime
+from voiceloop.runtime import Canned, Runtime
 
 if TYPE_CHECKING:
     from voiceloop.engine import Engine
@@ -70,6 +70,10 @@ class Call:
         """The voice provider of the pipeline; canned speech is kept per voice."""
         self.ahead: list[str] = []
         """Texts that the voice renders before the call begins: the greeting. Filled in `Processor.start`."""
+        self.reader: Callable[[str], Awaitable[list[tuple[str, int]]]] | None = None
+        """Gives what is spoken for a text, as in `Answer.script`: of a stage that reads texts before the voice."""
+        self.scripts: dict[str, list[tuple[str, int]]] = {}
+        """What was rendered ahead otherwise than it is written, by the text as it is written."""
         self.log: EventLog | None = EventLog() if self.runtime.log_events else None
         self.ending: str | None = None
         """The reason, once it is clear that the call ends."""
@@ -134,9 +138,11 @@ class Call:
 
     def say(self, text: str, *, interruptible: bool = True) -> Answer:
         """Say something, after what is being said now. Speech that was rendered ahead is played at once."""
-        audio = self.runtime.canned(self.voice, text) if self.voice is not None else None
+        audio = self._canned(text)
         if audio is not None:
-            return self.play(audio.audio, text=text, words=audio.words, interruptible=interruptible)
+            answer = self.play(audio.audio, text=text, words=audio.words, interruptible=interruptible)
+            answer.script += self.scripts.get(text, ())
+            return answer
         engine = self._running("say")
         answer = self._begin(engine, interruptible)
         answer.text = text
@@ -289,9 +295,14 @@ class Call:
             self._speak_or_end(self.phrases.failed, interruptible=False)
             self.hang_up("failed")
 
+    def _canned(self, text: str) -> Canned | None:
+        if self.voice is None:
+            return None
+        script = self.scripts.get(text)
+        return self.runtime.canned(self.voice, text if script is None else "".join(said for said, _ in script))
+
     def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
-        canned = self.voice is not None and self.runtime.canned(self.voice, text) is not None
-        if canned or self._fault_counts.total() < self.runtime.faults.in_all:
+        if self._canned(text) is not None or self._fault_counts.total() < self.runtime.faults.in_all:
             apology = self.say(text, interruptible=interruptible)
             if apology.outcome is None:
                 self._apologies[apology] = None
@@ -329,6 +340,7 @@ class Call:
         """Let go of everything that may lead back here."""
         self._engine = None
         self._apologies.clear()
+        self.reader = None
         self._record.cut()
 
 

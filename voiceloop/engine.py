@@ -156,6 +156,9 @@ class Engine(Answers):
                 return
             if stop.watchers:
                 self.look(frame, stop)
+                if self._pushed and frame.__class__ is AnswerEnd:  # the last words of an answer go in front of its end
+                    self._pushed.append((frame, self._ports[stop.index][0]))
+                    return
             handler = stop.handler
             if handler is not None:  # as in `run`, without the call
                 if answer.outcome is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.frames import AnswerEnd, Audio, Content, Text
+from voiceloop.frames import AnswerEnd, Audio, Content, Digit, Text
 from voiceloop.handlers import handles, watch
 from voiceloop.processor import Processor
 
@@ -138,3 +138,38 @@ async def test_content_behind_the_end_of_its_answer_is_dropped_and_blocks_nobody
         running.call.say("next")
         await settle()
     assert tape.content == ["Text:a", "AnswerEnd:1", "Text:next", "AnswerEnd:2"]
+
+
+class LastWord(Processor):
+    """Holds text back, and lets go of it at the end of the answer."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self.held = ""
+
+    def on_text(self, text: Text) -> None:
+        self.held += text.text
+
+    def on_answer_end(self, end: AnswerEnd) -> None:
+        held, self.held = self.held, ""
+        self.push(Text(end.answer, held + self.mark))
+        self.push_up(Digit("1", 0.0))
+
+
+async def test_what_a_processor_held_back_goes_in_front_of_the_answers_end(session, tape):
+    async with session(Head(), LastWord("!"), Head(), LastWord("?"), tape) as running:
+        running.call.say("so")
+        answer = running.call.say("well")
+        assert tape.content == ["Text:so!?", "AnswerEnd:1", "Text:well!?", "AnswerEnd:2"]
+        assert answer.outcome == "complete"
+
+
+async def test_an_answer_that_dies_at_its_end_ends_once(session, tape):
+    class Cutter(LastWord):
+        def on_answer_end(self, end: AnswerEnd) -> None:
+            super().on_answer_end(end)
+            self.call.interrupt(end.answer)
+
+    async with session(Head(), Cutter("!"), tape) as running:
+        answer = running.call.say("so")
+        assert (tape.content, answer.outcome) == ([], "interrupted")

@@ -271,6 +271,7 @@ class AudioStreamer(Processor):
         if len(answer.text) > given:
             self._ledger.add_text(key, answer.text[given:])
             self._given[key] = len(answer.text)
+        self._ledger.follow(key, answer.script)
         position = self._playout.position(key, self.call.now)
         if answer.outcome == "failed":  # what was made of it was played: that is not all of its text
             position = replace(position, complete=False, finished=False)

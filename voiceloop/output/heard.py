@@ -1,7 +1,10 @@
 """The heard ledger: what of an answer's text the caller heard. Pure: positions in, text out.
 
 `Playout` knows how many bytes of a voice were played, the voice says at which byte a word ends, and `align` says
-where in the model's text that word is. The error: never ahead of what was played as long as echoes come. Behind by
+where in the model's text that word is. Where something else was spoken than the model wrote, `align` looks in that,
+and the script of the answer says what stands for what: a written word is heard when all that is said for it was.
+
+The error: never ahead of what was played as long as echoes come. Behind by
 at most the words that end between two marks: with word times known before their audio is sent, that is a word whose
 end was played in the very 20 ms in which a clear took effect.
 """
@@ -9,7 +12,7 @@ end was played in the very 20 ms in which a clear took effect.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from voiceloop.frames import Word
@@ -47,6 +50,32 @@ class _Entry:
     starts: list[float] = field(default_factory=list)  # seconds
     alignment: Alignment | None = None  # None when text or words changed since
     complete: bool = False  # what the alignment was made for
+    script: Sequence[tuple[str, int]] = ()
+    pieces: int = 0  # of the script, that are in what follows
+    said: str = ""  # all that is spoken
+    stops: list[tuple[int, int]] = field(default_factory=list)  # ends in `said` of what sounds, and in the text
+
+    def spoken(self) -> str:
+        """What the voice was given."""
+        if len(self.script) < self.pieces:  # it was given up
+            self.pieces, self.said, self.alignment = 0, "", None
+            self.stops.clear()
+        for said, end in self.script[self.pieces :]:
+            if any(map(str.isalnum, said)) or not self.stops:
+                self.stops.append((len(self.said) + len(said.rstrip()), end))
+            else:  # what makes no sound belongs to what came before
+                self.stops[-1] = (self.stops[-1][0], end)
+            self.said += said
+            self.alignment = None
+        self.pieces = len(self.script)
+        return self.said if self.pieces else self.text
+
+    def written(self, offset: int) -> int:
+        """Where in the text one is at an offset of what is spoken."""
+        if not self.pieces:
+            return offset
+        index = bisect_right(self.stops, offset, key=lambda stop: stop[0])
+        return min(self.stops[index - 1][1], len(self.text)) if index else 0
 
 
 class HeardLedger:
@@ -60,6 +89,10 @@ class HeardLedger:
         entry = self._entries.setdefault(key, _Entry())
         entry.text += text
         entry.alignment = None
+
+    def follow(self, key: int, script: Sequence[tuple[str, int]]) -> None:
+        """Say what is spoken instead of the text: `Answer.script`, which may grow afterwards."""
+        self._entries.setdefault(key, _Entry()).script = script
 
     def add_words(self, key: int, words: Iterable[Word]) -> None:
         """Words of the answer's voice, times in seconds from its first sample. Before, with or after their audio."""
@@ -84,18 +117,19 @@ class HeardLedger:
         entry = self._entries.get(key)
         if entry is None or not entry.words:
             return ()
-        whole = not heard.unheard
+        spoken, whole = entry.spoken(), not heard.unheard
         alignment = entry.alignment
         if alignment is None or entry.complete is not whole:
-            alignment = align(entry.text, entry.words, complete=whole)
+            alignment = align(spoken, entry.words, complete=whole)
         words: list[Word] = []
         start, before = None, 0
         for index in range(heard.words_heard):
             start = entry.starts[index] if start is None else start
-            written = entry.text[before : alignment.ends[index]].strip()
+            after = entry.written(alignment.ends[index])
+            written = entry.text[before:after].strip()
             if written:
                 words.append(Word(written, start, entry.ends[index] / RATE))
-                start, before = None, alignment.ends[index]
+                start, before = None, after
         return tuple(words)
 
     def heard(self, key: int, position: Position) -> Heard:
@@ -104,14 +138,15 @@ class HeardLedger:
         if position.complete:
             words = len(entry.words) or len(token_ends(entry.text))
             return Heard(entry.text.strip(), "", words, not position.assumed, words)
+        spoken = entry.spoken()
         if not entry.words:
-            return _by_time(entry.text, position)
+            return _by_time(entry, spoken, position)
         complete = position.finished
         if entry.alignment is None or entry.complete is not complete:
-            entry.alignment = align(entry.text, entry.words, complete=complete)
+            entry.alignment = align(spoken, entry.words, complete=complete)
             entry.complete = complete
         count = _count(entry, position.played, position)
-        cut = entry.alignment.ends[count - 1] if count else 0
+        cut = entry.written(entry.alignment.ends[count - 1]) if count else 0
         known = not count or entry.alignment.sure[count - 1]
         return Heard(
             entry.text[:cut].strip(),
@@ -129,11 +164,11 @@ def _count(entry: _Entry, played: int, position: Position) -> int:
     return bisect_right(entry.ends, played)
 
 
-def _by_time(text: str, position: Position) -> Heard:
+def _by_time(entry: _Entry, spoken: str, position: Position) -> Heard:
     """Without word times: as much of the text as of the time, cut back to a whole word."""
-    pace = len(text) / max(1, position.total) if position.finished else _LETTERS_A_SECOND / RATE
-    ends = token_ends(text)
+    pace = len(spoken) / max(1, position.total) if position.finished else _LETTERS_A_SECOND / RATE
+    ends = token_ends(spoken)
     count = bisect_right(ends, position.played * pace)
-    cut = ends[count - 1] if count else 0
-    bound = max(count, bisect_right(ends, position.bound * max(pace, len(text) / max(1, position.total))))
-    return Heard(text[:cut].strip(), text[cut:].strip(), count, exact=False, bound_words=bound)
+    cut = entry.written(ends[count - 1]) if count else 0
+    bound = max(count, bisect_right(ends, position.bound * max(pace, len(spoken) / max(1, position.total))))
+    return Heard(entry.text[:cut].strip(), entry.text[cut:].strip(), count, exact=False, bound_words=bound)

@@ -88,6 +88,9 @@ class TTSProcessor(Processor):
     async def _render(self, text: str) -> None:
         try:
             async with asyncio.timeout(self.options.stall):
+                if self.call.reader is not None:
+                    script = self.call.scripts[text] = await self.call.reader(text)
+                    text = "".join(said for said, _ in script)
                 await self.call.runtime.render(self._tts, text, self._speak)
         except Exception as error:
             late = f"nothing after {self.options.stall:g} s"
