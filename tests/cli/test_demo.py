@@ -17,8 +17,10 @@ from voiceloop.cli.load import BotFileError, example, load_bot
 from voiceloop.cli.main import main, parser
 from voiceloop.cli.script import DRINKS, OrderScript
 from voiceloop.conversation import Conversation
+from voiceloop.errors import VoiceloopError
 from voiceloop.report import CallReport, Turn
 from voiceloop.sim.artificial import Lexicon
+from voiceloop.sim.openai import OpenAISim
 
 LEXICON = Lexicon()
 
@@ -69,7 +71,7 @@ async def test_json_is_one_object_with_what_was_said_heard_and_waited_for(
     result = json.loads(captured.out)
     assert status == 0
     assert captured.err == ""
-    assert set(result) == {"reason", "turns", "holes_ms", "faults", "recording"}
+    assert set(result) == {"reason", "turns", "holes_ms", "faults", "recording", "picture"}
     assert result["reason"] == "caller hung up"
     assert (result["holes_ms"], result["faults"], result["recording"]) == ([], [], str(out))
     assert [turn["caller"] for turn in result["turns"]] == ["a large latte please", "two teas please"]
@@ -94,6 +96,36 @@ async def test_the_recording_holds_the_caller_left_and_the_agent_right(bot_file:
     left, right = (LEXICON.text(mulaw.encode(np.ascontiguousarray(sound[:, side]))) for side in (0, 1))
     assert left == "a large latte please"
     assert right == "Hello there. a large latte coming up."
+
+
+async def test_the_picture_lies_beside_the_recording_and_shows_the_words(bot_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "call.wav"
+    await demo(options(bot_file, "--json", "--recording", out, "--caller", recording(tmp_path, "two teas please")))
+    picture = (tmp_path / "call.html").read_text(encoding="utf-8")
+    assert "two teas please" in picture
+    assert "two teas coming up." in picture
+
+
+@pytest.mark.realtime
+async def test_another_model_answers_when_one_is_named(
+    bot_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = recording(tmp_path, "two teas please")
+    async with OpenAISim(["Two teas, from somewhere else."], models=["far"]).listening() as url:
+        named = f"openai:{url}#far"
+        out = tmp_path / "call.wav"
+        status = await demo(options(bot_file, "--json", "--llm", named, "--recording", out, "--caller", said))
+    result = json.loads(capsys.readouterr().out)
+    assert (status, result["faults"]) == (0, [])
+    assert [turn["heard"] for turn in result["turns"]] == ["Two teas, from somewhere else."]
+
+
+def test_a_name_that_stands_for_no_model_is_told_before_anything_is_loaded(
+    bot_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot_file.write_text("raise SystemExit('loaded')")
+    assert main(["demo", str(bot_file), "--llm", "gpt-5", "--recording", str(tmp_path / "call.wav")]) == 1
+    assert "openai:URL#MODEL" in capsys.readouterr().err
 
 
 async def test_a_person_sees_the_conversation_and_a_table(
@@ -132,7 +164,7 @@ async def test_a_file_that_is_no_recording_is_refused_before_the_call(bot_file: 
 async def test_a_recording_that_cannot_be_written_is_refused_before_the_call(
     bot_file: Path, tmp_path: Path, place: str
 ) -> None:
-    with pytest.raises(WavError, match="recording"):
+    with pytest.raises(VoiceloopError, match="recording"):
         await demo(options(bot_file, "--recording", tmp_path / place))
 
 

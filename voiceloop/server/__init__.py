@@ -1,0 +1,1 @@
+"""Applications around calls: the local page to talk to a bot."""
