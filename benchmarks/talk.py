@@ -164,7 +164,6 @@ def summary(result: dict[str, Any], utterances: int) -> dict[str, Any]:
     differences = [row["difference_ms"] for row in rows]
     if len(rows) < 2:
         sys.exit(f"expected at least two turns with an answer, got {len(rows)}")
-    same = [row for row in rows if row["caller"] == rows[0]["caller"]]
     return {
         **result,
         "turns": len(rows),
@@ -173,13 +172,8 @@ def summary(result: dict[str, Any], utterances: int) -> dict[str, Any]:
         "difference_ms_last_less_first": round(differences[-1] - differences[0], 1),
         "carrier_ms_first": rows[0]["carrier_ms"],
         "carrier_ms_last": rows[-1]["carrier_ms"],
-        "same_words": {
-            "times": len(same),
-            "measured_ms_first": same[0]["measured_ms"],
-            "measured_ms_last": same[-1]["measured_ms"],
-            "reported_ms_first": same[0]["reported_ms"],
-            "reported_ms_last": same[-1]["reported_ms"],
-        },
+        "reported_ms_last_less_first": round(rows[-1]["reported_ms"] - rows[0]["reported_ms"], 1),
+        "measured_ms_last_less_first": round(rows[-1]["measured_ms"] - rows[0]["measured_ms"], 1),
         "utterances_in_the_loop": utterances,
         "rows": rows,
     }
