@@ -252,6 +252,29 @@ async def test_the_real_model_drops_the_oldest_turns_of_a_long_conversation() ->
 
 @pytest.mark.models
 @pytest.mark.realtime
+async def test_the_real_model_does_not_read_what_is_left_again_when_the_oldest_turns_are_dropped() -> None:
+    model = await real(4, slots=1, context=1024)
+    system, question = Message("system", "Be kind."), Message("user", "And now?")
+    turns = [
+        message
+        for number in range(8)
+        for message in (Message("user", f"What is the news of day {number}?"), Message("assistant", "Rain. " * 12))
+    ]
+
+    async def asked(messages: list[Message]) -> Usage:
+        (usage,) = [item async for item in model.respond(messages) if isinstance(item, Usage)]
+        return usage
+
+    whole = await asked([system, *turns, question])
+    left = await asked([system, *turns[6:], question])
+    assert whole.cached_tokens < 10
+    assert left.input_tokens < whole.input_tokens - 80
+    assert left.cached_tokens > 0.8 * left.input_tokens
+    await model.aclose()
+
+
+@pytest.mark.models
+@pytest.mark.realtime
 async def test_a_file_that_only_begins_like_a_gguf_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF" + b"\0" * 100)

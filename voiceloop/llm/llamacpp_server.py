@@ -16,6 +16,9 @@ from voiceloop.llm.base import Usage
 __all__ = ["Engine", "EngineOptions", "PromptTooLong", "check_gguf"]
 
 _GGUF = b"GGUF"
+_MOVED = 32
+"""Tokens: a stretch of at least this many that stands further back in the cache than in the prompt is moved, not read
+again. So the turn in which the oldest turns of a long call are dropped costs no more than any other."""
 
 
 class PromptTooLong(ModelError):
@@ -69,6 +72,7 @@ class Engine:
             cpu.n_threads = options.threads
         parameters.cache_ram_mib = options.cache_mb
         parameters.cache_idle_slots = False
+        parameters.n_cache_reuse = _MOVED
         parameters.verbosity = -1
         parameters.warmup = parameters.fit_params = False  # both run the model while the interpreter is held
         # The engine opens a port on the loopback interface that we do not use: nobody else may either.
