@@ -208,6 +208,7 @@ def test_ordinary_words_are_left_as_they_are(text):
         ("**Bold text**, *it* and __that__", "Bold text, it and that"),
         ("***both*** ~~no~~ `code`", "both no code"),
         ('(**x**) "*y*"', '(x) "y"'),
+        ("ask @**ann** or **ann@x.com** now", "ask at ann or ann at x dot com now"),
         ("see [our menu](https://x.com/a) now", "see our menu now"),
         ('see [our menu](https://x.com/a "The menu here") now', "see our menu now"),
         ("![A cat](cat.png) sits", "A cat sits"),

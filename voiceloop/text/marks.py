@@ -25,6 +25,7 @@ _NOTE = re.compile(r"(?<=\S)\[\^?\w{1,3}\]|\[\^\w+\]")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*/?>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,10});")
 _RUN = re.compile(r"\*{2,}|__+|~~+|`+")
+_RUN_BUT_UNDERSCORES = re.compile(r"\*{2,}|~~+|`+")
 _OPENING = re.compile(r"^([\"'“‘(]*)[*_](?=\S)")
 _CLOSING = re.compile(r"(?<=\S)[*_]([\"'”’).,;:!?…]*)$")
 _SPECIAL = re.compile(rf"[*_~`\[\]<>&|\\\u200c\u200d{_EMOJI}{_CONTROLS}]")
@@ -55,7 +56,7 @@ def cleaned(word: str, *, fresh: bool = False) -> str:
         word = _ENTITY.sub(lambda found: html.unescape(found[0]).strip(), word)
         word = _UNSPEAKABLE.sub("", word)
     if "@" in word or "://" in word:  # underscores are part of it
-        return word.strip("*`~")
+        return _RUN_BUT_UNDERSCORES.sub("", word).strip("*~")
     word = _RUN.sub("", word)
     word = _CLOSING.sub(r"\1", _OPENING.sub(r"\1", word))
     if len(word) == 1 and word in "*_~`|\\<>":
