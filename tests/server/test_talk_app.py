@@ -177,6 +177,18 @@ async def test_a_call_before_the_bot_is_ready_is_told_so(talking: Any, bot_path:
         }
 
 
+async def test_a_call_right_after_an_edit_waits_for_the_new_bot(talking: Any, bot_path: Any) -> None:
+    async with talking() as talk:
+        await ready(talk)
+        bot_path.write_text(bot_path.read_text().replace('"Hello."', '"Good morning."'))
+        async with carrier(talk) as line:
+            await asyncio.sleep(3)
+            loaded = talk.bot_file.loads
+        heard = sum(end - start for start, end in line.truth.sounds())
+    assert loaded == 2
+    assert heard > 0.5
+
+
 async def test_a_server_that_stops_ends_its_calls_with_a_reason(talking: Any) -> None:
     async with talking() as talk:
         await ready(talk)

@@ -25,6 +25,8 @@ MAX_CALLS = 4
 """Calls at a time."""
 MAX_READERS = 32
 """Event streams at a time."""
+RELOAD_WAIT = 8.0
+"""Seconds that a call waits for the bot to be loaded; the page waits 15 s for an answer."""
 SHUTDOWN = 3.0
 """Seconds that running calls get to end when the server stops."""
 TRY_LATER = 1013
@@ -125,16 +127,27 @@ class _Talk:
         """Twilio's own handler, once there is room and a bot."""
         if self._sockets >= self._max_calls:
             return await _refuse(request, f"{self._max_calls} calls run already: end one first")
-        loaded = self._bot.enter()
-        if loaded is None:
-            return await _refuse(request, "the bot has an error" if self._bot.error else "the bot is still loading")
         self._sockets += 1
         try:
-            handle = _media_handler(loaded, self._calls)
-            return await handle(request)
+            loaded = await self._ready()
+            if loaded is None:
+                return await _refuse(request, "the bot has an error" if self._bot.error else "the bot is still loading")
+            try:
+                return await _media_handler(loaded, self._calls)(request)
+            finally:
+                await loaded.leave()
         finally:
             self._sockets -= 1
-            await loaded.leave()
+
+    async def _ready(self) -> Loaded | None:
+        """What a call runs on. A file that was saved a moment ago is waited for: edit and call again is one move."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + RELOAD_WAIT
+        while True:
+            loaded = self._bot.enter()
+            if loaded is not None or self._bot.error is not None or loop.time() >= until:
+                return loaded
+            await asyncio.sleep(0.05)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
