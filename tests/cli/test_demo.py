@@ -106,6 +106,12 @@ async def test_the_picture_lies_beside_the_recording_and_shows_the_words(bot_fil
     assert "two teas coming up." in picture
 
 
+async def test_the_picture_can_be_a_png(bot_file: Path, tmp_path: Path) -> None:
+    said, out = recording(tmp_path, "two teas please"), tmp_path / "call.wav"
+    await demo(options(bot_file, "--json", "--recording", out, "--picture", tmp_path / "call.png", "--caller", said))
+    assert (tmp_path / "call.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.realtime
 async def test_another_model_answers_when_one_is_named(
     bot_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -19,7 +19,7 @@ from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
 from voiceloop.cli.table import turn_table
 from voiceloop.conversation import Conversation
-from voiceloop.errors import VoiceloopError
+from voiceloop.errors import VoiceloopError, require
 from voiceloop.llm.base import LLM
 from voiceloop.record.picture import save_picture
 from voiceloop.record.png import picture_png
@@ -44,6 +44,8 @@ async def demo(options: argparse.Namespace) -> int:
     picture = Path(options.picture) if options.picture else recording.with_suffix(".html")
     _check_writable(recording, "recording")
     _check_writable(picture, "picture")
+    if picture.suffix == ".png":
+        require("PIL.Image", "picture", "A PNG")  # rather now than after the call
     recordings = [Path(file) for file in options.caller or ()]
     for file in recordings:
         if not read_wav(file).seconds:  # what is no recording must not be found out in the middle of the call
