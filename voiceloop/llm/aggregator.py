@@ -82,9 +82,8 @@ class LLMAggregator(Processor):
         """What the model is given: instructions, examples, and the conversation as it was heard."""
         heard = [message for message in self.call.conversation if message.text]
         if heard and self._beginning and heard[0].role == self._beginning[-1].role:
-            heard.insert(
-                0, Message("user", self.call.cues.hello)
-            )  # or the greeting would look like part of the last example
+            # Or the greeting would look like part of the last example.
+            heard.insert(0, Message("user", self.call.cues.hello))
         return self._beginning + heard
 
     def _remember(self, turn: UserTurn) -> None:

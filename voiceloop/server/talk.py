@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from voiceloop.server.assets import Assets
 from voiceloop.server.bot_file import BotFile, Loaded
 from voiceloop.server.guard import PICTURE_POLICY, guard, put_headers
 from voiceloop.server.talk_calls import LiveCall, TalkCalls
-from voiceloop.twilio.media import media_app
+from voiceloop.twilio.media import media_handler
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -133,7 +132,8 @@ class _Talk:
             if loaded is None:
                 return await _refuse(request, "the bot has an error" if self._bot.error else "the bot is still loading")
             try:
-                return await _media_handler(loaded, self._calls)(request)
+                handle = media_handler(loaded.module.bot, loaded.runtime, on_call=self._calls.begin)
+                return await handle(request)
             finally:
                 await loaded.leave()
         finally:
@@ -193,12 +193,6 @@ class _Talk:
 
         html = await offload(picture_html, live.timeline)
         return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": PICTURE_POLICY})
-
-
-def _media_handler(loaded: Loaded, calls: TalkCalls) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler of the ``/media`` route that a Twilio number would be pointed at."""
-    app = media_app(loaded.module.bot, loaded.runtime, on_call=calls.begin)
-    return next(route.handler for route in app.router.routes() if route.method == "GET")
 
 
 async def _refuse(request: web.Request, why: str) -> web.WebSocketResponse:

@@ -16,7 +16,7 @@ from voiceloop.twilio.transport import HandshakeError, TwilioTransport
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["Bot", "media_app"]
+__all__ = ["Bot", "media_app", "media_handler"]
 
 log = logging.getLogger("voiceloop.twilio")
 
@@ -28,7 +28,18 @@ MAX_SOCKET_MESSAGE = 4 * 1024 * 1024
 
 
 def media_app(bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] | None = None) -> web.Application:
-    """An aiohttp application with the one route ``GET /media``, which runs `bot` for every stream.
+    """An aiohttp application with the one route ``GET /media``, which runs `bot` for every stream: `media_handler`."""
+    from aiohttp import web
+
+    app = web.Application()
+    app.router.add_get("/media", media_handler(bot, runtime, on_call=on_call))
+    return app
+
+
+def media_handler(
+    bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] | None = None
+) -> Callable[[web.Request], Awaitable[web.WebSocketResponse]]:
+    """The handler of the route, for an application that has others too.
 
     Args:
         bot: makes the pipeline of a call.
@@ -50,9 +61,7 @@ def media_app(bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] |
         await run_call(bot, transport, runtime, on_call)
         return socket
 
-    app = web.Application()
-    app.router.add_get("/media", media)
-    return app
+    return media
 
 
 async def run_call(
