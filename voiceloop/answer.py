@@ -53,6 +53,7 @@ class Answer:
         "state",
         "text",
         "turn",
+        "working",
     )
 
     def __init__(
@@ -82,6 +83,8 @@ class Answer:
         """True once its producer will write no more."""
         self.delivered = False
         """True once its last content has passed the whole pipeline."""
+        self.working = 0
+        """Tools that run for it: more of it comes when they are done, however long it is silent."""
         self._holds = 0
         self._work: dict[Work, None] = {}
         self._buffered = 0.0

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from voiceloop.answer import Answer
 from voiceloop.call_record import Record
+from voiceloop.conversation import Message, ToolCall
 from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
 from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, Word
 from voiceloop.language import Cues, Phrases
+from voiceloop.leaving import Leaving
 from voiceloop.processor import NotRunning
 from voiceloop.registry import Timer, Work
 from voiceloop.report import CallReport, Turn
 from voiceloop.runtime import Canned, Runtime
+from voiceloop.served import Served
+from voiceloop.spoken_answer import Round
 
 if TYPE_CHECKING:
     from voiceloop.engine import Engine
@@ -29,7 +33,7 @@ __all__ = ["Call"]
 T = TypeVar("T")
 
 
-class Call:
+class Call(Leaving):
     """One phone call. Handed to ``bot(call)``; lives until `Pipeline.run` returns.
 
     Args:
@@ -53,6 +57,7 @@ class Call:
         params: dict[str, str] | None = None,
         runtime: Runtime | None = None,
     ) -> None:
+        super().__init__()
         self.transport = transport
         self.id = id
         self.caller = caller
@@ -75,8 +80,6 @@ class Call:
         self.scripts: dict[str, list[tuple[str, int]]] = {}
         """What was rendered ahead otherwise than it is written, by the text as it is written."""
         self.log: EventLog | None = EventLog() if self.runtime.log_events else None
-        self.ending: str | None = None
-        """The reason, once it is clear that the call ends."""
         self.language = "en"
         """BCP 47 tag of the language that is spoken. `Pipeline` says which; what stands here before it runs is the
         default."""
@@ -87,9 +90,7 @@ class Call:
         self.observers: list[Processor] = []
         """Stand behind the pipeline; see `observe`."""
         self._engine: Engine | None = None
-        self._ended: asyncio.Future[str] | None = None
         self._fault_counts: Counter[str] = Counter()
-        self._apologies: dict[Answer, None] = {}
 
     @property
     def now(self) -> float:
@@ -215,20 +216,32 @@ class Call:
         """
         self._record.remember(answer, heard, unheard, interrupted)
 
-    def hang_up(self, reason: str = "completed") -> None:
-        """End the call when the last words have been heard (at most `Limits.hang_up` later)."""
-        if self.ending is not None:
-            return
-        engine = self._running("hang_up")
-        self.ending = reason
-        self.timer(engine.loop.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
-        self._end_if_quiet()
+    def note_tools(self, answer: Answer, calls: tuple[ToolCall, ...], echo: object = None) -> Round:
+        """The model asked for tools in the middle of an answer; the results go into `Round.given`."""
+        return self._record.note_tools(answer, calls, echo)
 
-    def end(self, reason: str = "completed") -> None:
-        """End the call now. The first reason counts."""
-        self.ending = self.ending or reason
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(self.ending)
+    def messages_for(self, answer: Answer | None) -> list[Message]:
+        """The conversation for a request of the answer that is being written: its own text as written, all else as
+        heard."""
+        return self._record.messages_for(answer)
+
+    def note_served(self, kind: str, served: Served) -> None:
+        """Keep who did the work of a request to providers of a kind (``stt``, ``llm``, ``tts``)."""
+        self._record.note_served(kind, served)
+        if served.instead_of:
+            self.note_fault(f"{served.instead_of}.replaced", f"{served.name} does its work: {served.why}")
+
+    async def send_digits(self, digits: str) -> None:
+        """Press keys on the telephone line, for menus of other systems ("for sales, press one").
+
+        The tones are played into the line, behind what is being said now.
+
+        Args:
+            digits: keys to press, of 0-9, *, #, A-D; "w" waits for half a second.
+        """
+        from voiceloop.audio.dtmf import tones
+
+        self.play(tones(digits), interruptible=False)
 
     def broadcast(self, frame: Frame) -> None:
         """Send a signal to every processor of the call."""
@@ -279,33 +292,11 @@ class Call:
         at = self._engine.loop.time() if self._engine is not None else self.now
         self._record.fault(kind, message, detail, at)
 
-    def give_up_answers(self, kind: str, message: str) -> None:
-        """Fail every answer of which nothing was heard: the caller hears an apology instead."""
-        engine = self._running("give_up_answers")
-        late = [answer for answer in engine.answers if "played" not in answer.milestones]
-        self.fault(kind, message, answer=late[0] if late else None)
-        for answer in late:
-            engine.end(answer, "failed")
-        if not late and self.ending is None:
-            self._speak_or_end(self.phrases.apology)
-
-    def fail(self) -> None:
-        """Give the call up, with a spoken goodbye if it can still be spoken."""
-        if self.ending is None:
-            self._speak_or_end(self.phrases.failed, interruptible=False)
-            self.hang_up("failed")
-
     def _canned(self, text: str) -> Canned | None:
         if self.voice is None:
             return None
         script = self.scripts.get(text)
         return self.runtime.canned(self.voice, text if script is None else "".join(said for said, _ in script))
-
-    def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
-        if self._canned(text) is not None or self._fault_counts.total() < self.runtime.faults.in_all:
-            apology = self.say(text, interruptible=interruptible)
-            if apology.outcome is None:
-                self._apologies[apology] = None
 
     # --- the engine's side ---------------------------------------------------------------------------------
 
@@ -329,17 +320,13 @@ class Call:
                 self._speak_or_end(self.phrases.apology)
         self._end_if_quiet()
 
-    def _end_if_quiet(self) -> None:
-        if self.ending is not None and self._engine is not None and not self._engine.unheard:
-            self.end(self.ending)
-
     def _report(self, abandoned: list[str]) -> CallReport:
-        return self._record.report(self.ending or "completed", self.now, abandoned)
+        return self._record.report(self.ending or "completed", self.now, abandoned, self.runtime.prices)
 
     def _cut(self) -> None:
         """Let go of everything that may lead back here."""
         self._engine = None
-        self._apologies.clear()
+        self._let_go()
         self.reader = None
         self._record.cut()
 

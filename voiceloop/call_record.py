@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from voiceloop.answer import Answer
-from voiceloop.conversation import Conversation, Message
+from voiceloop.conversation import Conversation, Message, ToolCall
 from voiceloop.frames import UserTurn
 from voiceloop.latency import latency_of
+from voiceloop.prices import Prices
 from voiceloop.report import CallReport, FaultRecord, Turn
+from voiceloop.served import Served
+from voiceloop.spoken_answer import Round, SpokenAnswer
 
 __all__ = ["Record"]
 
@@ -37,7 +40,9 @@ class Record:
         self.faults: list[FaultRecord] = []
         self.started = 0.0
         """When the call began, seconds on the loop's clock."""
-        self._messages: dict[Answer, Message | None] = {}
+        self.served: dict[str, Counter[str]] = {}
+        """Requests by who served them, for each kind of provider (``stt``, ``llm``, ``tts``)."""
+        self._spoken: dict[Answer, SpokenAnswer] = {}
         self._on_turn: list[Callable[[Turn], object]] = []
         self._on_end: list[Callable[[CallReport], object]] = []
 
@@ -51,31 +56,59 @@ class Record:
 
     def remember(self, answer: Answer, heard: str, unheard: str, interrupted: bool) -> None:
         """What was heard of an answer, and what was not."""
-        heard, unheard = heard.strip(), unheard.strip()
-        message = self._messages.get(answer)
-        if message is None:
-            if not heard:
-                self._messages[answer] = None  # there is a voice, and nothing of it was heard
-                return
-            message = self._messages[answer] = self.conversation.add("assistant", heard)
-        message.text, message.unheard, message.interrupted = heard, unheard, interrupted
+        spoken = self._spoken.setdefault(answer, SpokenAnswer())
+        spoken.remember(self.conversation, answer.text, heard.strip(), unheard.strip(), interrupted)
+        spoken.voiced = True
+
+    def note_tools(self, answer: Answer, calls: tuple[ToolCall, ...], echo: Any) -> Round:
+        """The model asked for tools in the middle of an answer."""
+        spoken = self._spoken.setdefault(answer, SpokenAnswer())
+        return spoken.add_round(self.conversation, len(answer.text), calls, echo)
+
+    def messages_for(self, answer: Answer | None) -> list[Message]:
+        """The conversation for a request of this answer: its own text as written, all else as heard."""
+        spoken = self._spoken.get(answer) if answer is not None else None
+        messages: list[Message] = []
+        for message in self.conversation:
+            written = message
+            if answer is not None and spoken is not None:
+                found = spoken.as_written(message, answer.text)
+                if found is None:
+                    continue
+                written = found
+            if written is message and message.echo is not None:  # of an earlier answer, of which not all was heard
+                written = Message(message.role, message.text, calls=message.calls)
+            messages.append(written)
+        return messages
+
+    def note_served(self, kind: str, served: Served) -> None:
+        """Who did the work of a request; a switch is noted as a failure that harmed nobody."""
+        self.served.setdefault(kind, Counter())[served.name] += 1
 
     def close_answer(self, answer: Answer, *, ending: bool) -> None:
         """An answer is over and nothing of it is left to be heard: its turn is, too."""
-        if answer.outcome == "complete" and answer not in self._messages:
+        spoken = self._spoken.get(answer)
+        if answer.outcome == "complete" and (spoken is None or not spoken.voiced):
             self.remember(answer, answer.text, "", False)  # a pipeline without a voice: written is heard
-        message = self._messages.pop(answer, None)
+        spoken = self._spoken.pop(answer, None)
+        self._count_waste(answer, spoken)
         if answer.turn is None or answer.provisional:
             return
         if answer.turn.withdrawn and "played" not in answer.milestones and not ending:
             return  # the caller went on speaking: what they said is part of the next turn
-        self._close_turn(answer, answer.turn, message)
+        self._close_turn(answer, answer.turn, spoken)
 
-    def _close_turn(self, answer: Answer, said: UserTurn, message: Message | None) -> None:
+    def _count_waste(self, answer: Answer, spoken: SpokenAnswer | None) -> None:
+        """What was written, and perhaps spoken, for nobody."""
+        unheard = len(answer.text.strip()) if spoken is None else len(spoken.unheard)
+        if answer.dead and unheard:
+            self.usage["llm.wasted_characters"] += unheard
+
+    def _close_turn(self, answer: Answer, said: UserTurn, spoken: SpokenAnswer | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
         turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times), answer=answer.id)
-        if message is not None:
-            turn.heard, turn.unheard, turn.interrupted = message.text, message.unheard, message.interrupted
+        if spoken is not None and spoken.known:
+            turn.heard, turn.unheard, turn.interrupted = spoken.heard, spoken.unheard, spoken.interrupted
         else:
             turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
         self.turns.append(turn)
@@ -92,17 +125,20 @@ class Record:
         if detail:
             log.debug("%s", detail)
 
-    def report(self, reason: str, ended: float, abandoned: list[str]) -> CallReport:
+    def report(self, reason: str, ended: float, abandoned: list[str], prices: Prices | None = None) -> CallReport:
         """Close the record; `ended` in seconds on the loop's clock."""
+        duration = ended - self.started
         report = CallReport(
             call_id=self.call_id,
             reason=reason,
-            duration=ended - self.started,
+            duration=duration,
             conversation=self.conversation,
             turns=self.turns,
             usage=dict(self.usage),
             faults=self.faults,
             abandoned=abandoned,
+            cost=None if prices is None else prices.cost(self.usage, duration),
+            served={kind: dict(counts) for kind, counts in self.served.items()},
         )
         self._tell(self._on_end, report, "on_end")
         return report
@@ -116,7 +152,7 @@ class Record:
 
     def cut(self) -> None:
         """Let go of everything that may lead back to the call."""
-        self._messages.clear()
+        self._spoken.clear()
         self._on_turn.clear()
         self._on_end.clear()
 

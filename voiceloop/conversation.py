@@ -1,14 +1,38 @@
-"""The conversation: the single record of who said what, as it was heard."""
+"""The conversation: the single record of who said what, as it was heard, and of what the agent's tools did."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Conversation", "Message", "Role"]
+__all__ = ["Conversation", "Message", "Role", "ToolCall", "ToolResult"]
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
+"""Who speaks; ``tool``: what tools gave back to the model."""
+
+
+@dataclass(slots=True, frozen=True)
+class ToolCall:
+    """A model asks for a tool."""
+
+    id: str
+    """Of this request; unique within the conversation. Its `ToolResult` carries the same."""
+    name: str
+    arguments: str = ""
+    """JSON of an object, as the model wrote it: it may be broken. Empty: none."""
+
+
+@dataclass(slots=True, frozen=True)
+class ToolResult:
+    """What a tool gave."""
+
+    id: str
+    """Of the `ToolCall`."""
+    text: str
+    """For the model to read; JSON when it was more than a text."""
+    error: bool = False
+    """Whether the tool failed; the text says why."""
 
 
 @dataclass(slots=True)
@@ -23,8 +47,17 @@ class Message:
     text: str
     unheard: str = ""
     interrupted: bool = False
+    calls: tuple[ToolCall, ...] = ()
+    """Of the agent: tools it asked for behind the text. The next message holds their results, all of them."""
+    results: tuple[ToolResult, ...] = ()
+    """Of role ``tool``: what the tools of the message before gave, in any order."""
+    echo: Any = None
+    """Of a message with calls: the same in the form in which its model wants it back (see `llm.base.Echo`)."""
 
     def __str__(self) -> str:
+        if self.calls or self.results:
+            did = [f"{call.name}({call.arguments})" for call in self.calls] + [result.text for result in self.results]
+            return f"{self.role}: {self.text}{' ' if self.text else ''}[{'; '.join(did)}]"
         cut = f" [cut: {self.unheard}]" if self.unheard else ""
         return f"{self.role}: {self.text}{cut}"
 
@@ -39,8 +72,14 @@ class Conversation:
 
     def add(self, role: Role, text: str) -> Message:
         """Append a message and return it. The owner of an assistant message keeps it up to date."""
-        message = Message(role, text)
-        self._messages.append(message)
+        return self.append(Message(role, text))
+
+    def append(self, message: Message, *, before: Message | None = None) -> Message:
+        """Put a message at the end, or in front of one that is there; return it."""
+        place = len(self._messages)
+        if before is not None:
+            place = next(index for index, each in enumerate(self._messages) if each is before)
+        self._messages.insert(place, message)
         return message
 
     def __len__(self) -> int:

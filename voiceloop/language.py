@@ -37,9 +37,13 @@ class Phrases:
     """Before a polite end."""
     failed: str = "Sorry, I have a technical problem. Please call again later. Goodbye."
     """Before the call is given up."""
+    one_moment: str = "One moment, please."
+    """While a tool of the agent's takes its time. Part of the answer, so it is not rendered ahead."""
+    still_working: str = "I'm still working on it."
+    """The same, later."""
 
     def all(self) -> tuple[str, ...]:
-        """Every phrase, so that they can be rendered ahead."""
+        """Every phrase that is said by itself, so that they can be rendered ahead."""
         return (self.apology, self.not_understood, self.still_there, self.goodbye, self.failed)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from voiceloop.conversation import Conversation
 from voiceloop.latency import Latency
+from voiceloop.prices import Cost
 
 __all__ = ["CallReport", "FaultRecord", "Turn"]
 
@@ -74,3 +75,7 @@ class CallReport:
     faults: list[FaultRecord] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     """Names of tasks that did not end when they were cancelled."""
+    served: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Where providers stand in for each other: how many requests each of them served, by kind (``llm``) and class."""
+    cost: Cost | None = None
+    """What it cost, when the runtime knows the prices."""

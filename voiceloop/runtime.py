@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from voiceloop.faults import FaultPolicy
 from voiceloop.frames import Word
 from voiceloop.offload import offload
+from voiceloop.prices import Prices
 
 __all__ = ["Canned", "Limits", "Runtime"]
 
@@ -60,6 +61,7 @@ class Runtime:
         limits: waits of a call.
         faults: how many failures a call survives.
         log_events: keep a log of every wake-up of every call (see `voiceloop.eventlog`).
+        prices: of what the providers use, for the cost in every call's report.
         console: print one line for each finished turn to standard error. The logger ``voiceloop.turns`` gets it anyway.
     """
 
@@ -68,6 +70,7 @@ class Runtime:
     faults: FaultPolicy = field(default_factory=FaultPolicy)
     log_events: bool = False
     console: bool = False
+    prices: Prices | None = None
 
     def __post_init__(self) -> None:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}

@@ -504,9 +504,34 @@ async def test_failing_factory_is_reported_and_the_client_sees_the_connection_en
 async def test_real_network_is_refused() -> None:
     loop = asyncio.get_running_loop()
     with pytest.raises(socket.gaierror, match=r"no network in virtual time: looking up 'example.com', port 443"):
+        await loop.getaddrinfo("example.com", 443)
+    with pytest.raises(OSError, match=r"no network in virtual time: connecting to \('example.com', 443\)"):
         await loop.create_connection(asyncio.Protocol, "example.com", 443)
-    with pytest.raises(OSError, match="no network in virtual time"):
+    with pytest.raises(ConnectionRefusedError, match=r"nobody listens on the in-memory name '127.0.0.1:9'"):
         await loop.create_connection(asyncio.Protocol, "127.0.0.1", 9)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_port_of_this_machine_is_reached_in_memory(host: str) -> None:
+    app = web.Application()
+
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(3.0)
+        return web.Response(text="here")
+
+    app.router.add_get("/", slow)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    (address,) = runner.addresses
+    began = asyncio.get_running_loop().time()
+    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{address[1]}/") as response:
+        assert await response.text() == "here"
+    assert asyncio.get_running_loop().time() - began == 3.0
+    await runner.cleanup()
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError, match="nobody listens on 127"):
+            await session.get(f"http://{host}:{address[1]}/")
 
 
 # -- determinism and tidiness ------------------------------------------------------------------------------------

@@ -1,18 +1,27 @@
-"""The model in a pipeline: the caller's turns in, the text of answers out."""
+"""The model in a pipeline: the caller's turns in, the text of answers out, and tools run in between."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 from voiceloop.answer import Answer
-from voiceloop.conversation import Message
+from voiceloop.conversation import Message, ToolCall, ToolResult
+from voiceloop.errors import VoiceloopError
 from voiceloop.frames import UserTurn
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, Echo, Item, Usage
+from voiceloop.llm.tool_round import ToolRunner
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, Pull
+from voiceloop.served import Served
 
 __all__ = ["LLMAggregator", "LLMOptions"]
+
+ENOUGH = "Not run: too many rounds of tools in one turn. Answer the caller now."
+CHARACTERS_PER_TOKEN = 4
+"""Of English, about: for answers that were cut before the model had counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,13 @@ class LLMOptions:
     stall: float = 5.0
     """Seconds between two pieces of an answer."""
     tries: int = 2
-    """Requests per answer; another one is made only while nothing was written."""
+    """Requests until the model has begun to answer; another one is made only while nothing was written."""
+    rounds: int = 8
+    """How often in one turn the model may ask for tools."""
+    slow: float = 1.5
+    """Seconds of silence after which the caller is told that a tool takes its time (`Phrases.one_moment`)."""
+    slow_again: float = 8.0
+    """Seconds until they are told again."""
 
 
 class LLMAggregator(Processor):
@@ -35,7 +50,12 @@ class LLMAggregator(Processor):
         instructions: what the model is told before the conversation: who it is, what it knows, how to speak.
         examples: turns that show how to answer, each what a caller says and what the agent answers. They are sent
             before the conversation, and are what a small model understands best.
+        tools: what the model may ask for: Python functions, or methods of the call such as ``call.hang_up``. See
+            `voiceloop.tools`. No interruption ends a tool that runs.
         options: limits.
+
+    Raises:
+        ToolError: a function that cannot be offered as a tool; the message says why.
     """
 
     def __init__(
@@ -44,6 +64,7 @@ class LLMAggregator(Processor):
         *,
         instructions: str = "",
         examples: Sequence[tuple[str, str]] = (),
+        tools: Sequence[Any] = (),
         options: LLMOptions | None = None,
     ) -> None:
         if not isinstance(llm, LLM):
@@ -55,11 +76,17 @@ class LLMAggregator(Processor):
         for said, answered in examples:
             self._beginning += [Message("user", said), Message("assistant", answered)]
         self.options = options or LLMOptions()
+        self._tools = ToolRunner(tools, self.options.slow, self.options.slow_again)
         self._said: list[Message] = []  # what the caller said in the last turn
 
     async def start(self) -> None:
         """Warm the model, with what every request of the call begins with."""
         self._llm = self.call.runtime.provider(LLM, self._named)
+        if self._tools.specs and not self._llm.takes_tools:
+            names = ", ".join(spec.name for spec in self._tools.specs)
+            raise VoiceloopError(
+                f"{type(self._llm).__name__} cannot be offered tools ({names}): use a model that can, or none"
+            )
         await self.call.runtime.warm(self._llm)
         await self._llm.prepare(self._beginning)
 
@@ -69,18 +96,49 @@ class LLMAggregator(Processor):
         if self.call.ending is not None:
             return
         answer = self.begin_answer(turn=turn)
-        for attempt in range(1, self.options.tries + 1):
-            try:
-                await self._answer(answer)
+        for number in range(self.options.rounds + 2):
+            calls, echo = await self._ask(answer)
+            if not calls:
+                break
+            made = self.call.note_tools(answer, tuple(calls), echo)
+            if number == self.options.rounds:
+                made.given.results = tuple(ToolResult(each.id, ENOUGH, True) for each in calls)
+            elif number > self.options.rounds:
+                raise ProviderFailed(f"{type(self._llm).__name__} asks for tools again and again")
+            else:
+                await self._tools.run(self.call, answer, calls, made.given, lambda text: self._say(answer, text))
+            if self.call.ending is not None and answer.text.strip():
                 return
+        if not answer.text.strip():
+            if self.call.ending is None:
+                raise ProviderFailed(f"{type(self._llm).__name__} ended without writing anything")
+            self._say(answer, self.call.phrases.goodbye)  # it has hung up, and not said a word
+
+    async def _ask(self, answer: Answer) -> tuple[list[ToolCall], Any]:
+        """One request, and another one if that came to nothing."""
+        for attempt in range(1, self.options.tries + 1):
+            before = len(answer.text)
+            try:
+                return await self._answer(answer)
             except ProviderFailed as error:
-                if attempt == self.options.tries or answer.text or answer.dead:
+                if attempt == self.options.tries or len(answer.text) > before or answer.dead:
                     raise
                 self.call.note_fault(f"{type(self._llm).__name__}.failed", f"{error}; asking again", error.detail)
+        raise AssertionError  # the loop has returned or raised
 
-    def messages(self) -> list[Message]:
-        """What the model is given: instructions, examples, and the conversation as it was heard."""
-        heard = [message for message in self.call.conversation if message.text]
+    def messages(self, answer: Answer | None = None) -> list[Message]:
+        """What the model is given: instructions, examples, and the conversation as it was heard.
+
+        Args:
+            answer: the one it is writing; of this all is given that it wrote before it asked for tools.
+        """
+        heard: list[Message] = []
+        for message in self.call.messages_for(answer):
+            if message.calls and not message.text:  # of an earlier answer: what it said may have been cut
+                text = heard.pop().text if heard and heard[-1].role == "assistant" and not heard[-1].calls else ""
+                message = Message("assistant", text, calls=message.calls, echo=message.echo)
+            if message.text or message.calls or message.results:
+                heard.append(message)
         if heard and self._beginning and heard[0].role == self._beginning[-1].role:
             # Or the greeting would look like part of the last example.
             heard.insert(0, Message("user", self.call.cues.hello))
@@ -98,28 +156,61 @@ class LLMAggregator(Processor):
             last = conversation.add("user", text)
         self._said = said if last is None else [*said, last]
 
-    async def _answer(self, answer: Answer) -> None:
+    async def _answer(self, answer: Answer) -> tuple[list[ToolCall], Any]:
+        """One request: writes its text, returns the tools it asks for and the echo to give back with them."""
         engine = self._engine
         if engine is None:
-            return
-        kind = type(self._llm).__name__
-        pull: Pull[str | Usage] = Pull(engine, self._llm.respond(self.messages()), "llm", answer)
+            return [], None
+        kind, before = type(self._llm).__name__, len(answer.text)
+        messages, specs = self.messages(answer), self._tools.specs
+        items = self._llm.respond(messages, specs) if specs else self._llm.respond(messages)
+        pull: Pull[Item] = Pull(engine, items, "llm", answer)
+        calls: list[ToolCall] = []
+        echo, counted = None, False
         try:
             while True:
-                item = await pull.next(self.options.stall if answer.text else self.options.first_text)
-                if isinstance(item, Usage):
+                begun = len(answer.text) > before or calls
+                item = await pull.next(self.options.stall if begun else self.options.first_text)
+                if isinstance(item, str):
+                    self._write(answer, item, before)
+                elif isinstance(item, Usage):
+                    counted = True
                     self._count(item)
-                    continue
-                answer.stamp("text", self.call.now)
-                self.write(answer, item)
+                elif isinstance(item, ToolCall):
+                    calls.append(item)
+                elif isinstance(item, Served):
+                    self.call.note_served("llm", item)
+                elif isinstance(item, Echo):
+                    echo = item.content
         except StopAsyncIteration:
-            if not answer.text.strip():
+            if not calls and not answer.text.strip():
                 raise ProviderFailed(f"{kind} ended without writing anything") from None
+            return calls, echo
         finally:
             pull.close()
+            if not counted and len(answer.text) > before:
+                self._estimate(messages, len(answer.text) - before)
+
+    def _write(self, answer: Answer, text: str, before: int) -> None:
+        answer.stamp("text", self.call.now)
+        if len(answer.text) == before and before and not answer.text[-1].isspace() and not text[:1].isspace():
+            text = f" {text}"  # the model does not know what was said before the tools ran
+        self.write(answer, text)
+
+    def _say(self, answer: Answer, text: str) -> None:
+        """Words of the library's own, as part of the answer."""
+        self._write(answer, f"{text} ", len(answer.text))
+
+    def _estimate(self, messages: Sequence[Message], characters: int) -> None:
+        """Count a request that was cut before the model had counted: it is paid for all the same."""
+        read = sum(len(message.text) for message in messages)
+        self._count(Usage(ceil(read / CHARACTERS_PER_TOKEN), ceil(characters / CHARACTERS_PER_TOKEN)))
+        self.call.usage["llm.estimated_requests"] += 1
 
     def _count(self, usage: Usage) -> None:
         counts = self.call.usage
         counts["llm.input_tokens"] += usage.input_tokens
         counts["llm.output_tokens"] += usage.output_tokens
         counts["llm.cached_tokens"] += usage.cached_tokens
+        if usage.cache_write_tokens:
+            counts["llm.cache_write_tokens"] += usage.cache_write_tokens

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from voiceloop.conversation import Message
 from voiceloop.errors import require
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, ToolSpec, Usage
 from voiceloop.llm.history import CHARACTERS_PER_TOKEN, OPENING, alternating, estimate, fit
 from voiceloop.llm.llamacpp_server import Engine, EngineOptions, PromptTooLong
 from voiceloop.offload import Limit, in_virtual_time, offload
@@ -118,7 +118,9 @@ class LlamaCpp(LLM):
         del engine
         await offload(holder.clear)
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncGenerator[Item, None]:
+    async def respond(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncGenerator[Item, None]:
         if self._engine is None:
             await self.warm()
         limit = self.options.engine.context - self.options.max_tokens

@@ -13,7 +13,7 @@ import aiohttp
 
 from voiceloop.conversation import Message
 from voiceloop.errors import ModelError
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, ToolSpec, Usage
 from voiceloop.llm.history import OPENING, alternating, fit
 from voiceloop.llm.openai_client import ERRORS, Client
 from voiceloop.llm.openai_endpoint import OPENAI, Endpoint, read_some
@@ -114,7 +114,9 @@ class OpenAILLM(LLM):
         if tasks:
             await asyncio.wait(tasks)
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncGenerator[str | Usage, None]:
+    async def respond(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncGenerator[str | Usage, None]:
         try:
             async with aclosing(self._respond(messages)) as items:
                 async for item in items:

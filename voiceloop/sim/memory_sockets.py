@@ -4,6 +4,9 @@
 their meaning, but the path is a name that only this loop knows, and a connection is a `socket.socketpair()`: bytes
 written on one end are there to read on the other at once. So `aiohttp.web.UnixSite(runner, "carrier")` and
 `aiohttp.UnixConnector(path="carrier")` talk to each other with no change, and leave no file behind.
+
+TCP ports of this machine (127.0.0.1, ::1, localhost) are such names too: clients that can only be given an address,
+such as the SDKs of services, reach a simulator in virtual time without knowing. Nothing else can be reached.
 """
 
 from __future__ import annotations
@@ -15,9 +18,13 @@ import os
 import socket
 import weakref
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 _READ_SIZE = 64 * 1024  # bytes taken from a connection at a time
+_HOST = "127.0.0.1"
+_PORT = f"{_HOST}:"  # how the name of a port begins
+_HERE = frozenset({_HOST, "::1", "localhost", "0.0.0.0", "::"})
+_FIRST_PORT = 49152  # of those given out for port 0
 
 Path = str | bytes | os.PathLike[str]
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
@@ -31,9 +38,10 @@ class ListeningName:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def getsockname(self) -> str:
-        """The name it listens on."""
-        return self._name
+    def getsockname(self) -> str | tuple[str, int]:
+        """The name it listens on, or the host and port."""
+        port = self._name.removeprefix(_PORT)
+        return (_HOST, int(port)) if port != self._name else self._name
 
 
 class MemoryServer(asyncio.AbstractServer):
@@ -128,6 +136,7 @@ class MemoryNetwork(asyncio.SelectorEventLoop):
     def __init__(self, selector: Any = None) -> None:
         self._servers: dict[str, MemoryServer] = {}
         self._connections: weakref.WeakKeyDictionary[asyncio.BaseTransport, str] = weakref.WeakKeyDictionary()
+        self._connected: weakref.WeakKeyDictionary[socket.socket, str] = weakref.WeakKeyDictionary()
         super().__init__(selector)
 
     async def create_unix_server(  # type: ignore[override]
@@ -173,7 +182,7 @@ class MemoryNetwork(asyncio.SelectorEventLoop):
         far.setblocking(False)
         server._accept(far)
         try:
-            transport, protocol = await self.create_connection(protocol_factory, sock=near, **options)
+            transport, protocol = await super().create_connection(protocol_factory, sock=near, **options)
         except BaseException:
             near.close()
             raise
@@ -206,10 +215,59 @@ class MemoryNetwork(asyncio.SelectorEventLoop):
 
     # A peer on a real network answers in real time, while this clock would jump past every time-out meanwhile.
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> NoReturn:
-        """Refused: virtual time has no network."""
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        host: Any = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        reuse_address: bool | None = None,
+        reuse_port: bool | None = None,
+        **options: Any,
+    ) -> MemoryServer:
+        """Listen on a port of this machine, in memory."""
+        if sock is not None or host not in _HERE:
+            raise ValueError(f"the virtual loop listens on ports of this machine only: pass host={_HOST!r}, not sock=")
+        port = port or next(p for p in range(_FIRST_PORT, 65536) if f"{_PORT}{p}" not in self._servers)
+        return await self.create_unix_server(protocol_factory, f"{_PORT}{port}", **options)
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        host: Any = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: Any,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        """Connect to a port of this machine, in memory."""
+        if sock is not None and (name := self._connected.pop(sock, None)) is None:
+            return await super().create_connection(protocol_factory, sock=sock, **options)
+        if sock is not None:
+            sock.close()
+        else:
+            name = _name((host, port))
+        kept = {key: value for key, value in options.items() if key.startswith(("ssl", "server_hostname"))}
+        return await self.create_unix_connection(protocol_factory, name, **kept)  # type: ignore[return-value]
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
+        """Knows this machine; anything else is refused: virtual time has no network."""
+        if host in _HERE:
+            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (_HOST, int(port or 0)))]
         raise socket.gaierror(socket.EAI_FAIL, f"no network in virtual time: looking up {host!r}, port {port!r}")
 
-    async def sock_connect(self, sock: socket.socket, address: Any) -> NoReturn:
-        """Refused: virtual time has no network."""
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Note where it goes, for the `create_connection` that follows; refused for other machines."""
+        name = _name(address)
+        if name not in self._servers:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens on {name} in virtual time")
+        self._connected[sock] = name
+
+
+def _name(address: Any) -> str:
+    """The name of a port of this machine."""
+    host, port = address[:2]
+    if host not in _HERE:
         raise ConnectionRefusedError(errno.ECONNREFUSED, f"no network in virtual time: connecting to {address!r}")
+    return f"{_PORT}{port}"

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from voiceloop.conversation import Message
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, Item, Usage
 from voiceloop.testing.conformance_base import Request
 from voiceloop.testing.conformance_common import CommonConformance
 from voiceloop.testing.conformance_run import require
 
 __all__ = ["LLMConformance"]
 
-Item = str | Usage
 
 
 def _text(got: Sequence[Item]) -> str:

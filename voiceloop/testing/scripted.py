@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from voiceloop.conversation import Message
 from voiceloop.frames import Transcript
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, ToolSpec, Usage
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.stt.base import STT, Flush
 from voiceloop.tts.base import TTS, Speech
@@ -142,7 +142,9 @@ class ScriptedLLM(LLM):
         self.requests: list[list[Message]] = []
         """What the model was asked, oldest first: copies of the messages of each request."""
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncGenerator[str | Usage, None]:
+    async def respond(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncGenerator[str | Usage, None]:
         """The next reply, word by word."""
         self.requests.append([Message(m.role, m.text, m.unheard, m.interrupted) for m in messages])
         reply = self._reply(messages)

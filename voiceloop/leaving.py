@@ -1,0 +1,154 @@
+"""How a call ends: hung up when the last word was heard, handed to somebody else, or given up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from voiceloop.answer import Answer
+from voiceloop.errors import VoiceloopError
+
+if TYPE_CHECKING:
+    from voiceloop.engine import Engine
+    from voiceloop.language import Phrases
+    from voiceloop.registry import Timer
+    from voiceloop.runtime import Canned, Runtime
+
+__all__ = ["CarrierControl", "Leaving"]
+
+HAND_OVER_LIMIT = 15.0
+"""Seconds that the carrier may take to hand a call over."""
+_TARGET = re.compile(r"\+[1-9]\d{5,14}|sips?:[^\s<>\"]{1,200}")
+
+
+class CarrierControl(Protocol):
+    """What can be done to a call from outside its audio; `voiceloop.twilio.rest.TwilioREST` does it for Twilio."""
+
+    async def hang_up(self, call_id: str) -> None:
+        """End the call."""
+
+    async def transfer(self, call_id: str, to: str, announce: str) -> None:
+        """Take the call away from the agent and connect the caller with somebody else."""
+
+
+class Leaving:
+    """The part of a `Call` that ends it."""
+
+    id: str
+    runtime: Runtime
+    phrases: Phrases
+    _engine: Engine | None
+    _fault_counts: Counter[str]
+    say: Callable[..., Answer]
+    timer: Callable[..., Timer]
+    work: Callable[[Coroutine[Any, Any, Any], str], asyncio.Future[Any]]
+    fault: Callable[..., None]
+    _running: Callable[[str], Engine]
+    _canned: Callable[[str], Canned | None]
+
+    def __init__(self) -> None:
+        self.ending: str | None = None
+        """The reason, once it is clear that the call ends."""
+        self.carrier: CarrierControl | None = None
+        """What hands calls over; set by the server when it knows the account's keys."""
+        self._ended: asyncio.Future[str] | None = None
+        self._apologies: dict[Answer, None] = {}
+        self._limit: Timer | None = None
+        self._hand_over: Callable[[], Awaitable[None]] | None = None
+
+    def hang_up(self, reason: str = "completed") -> None:
+        """End the call, as soon as the caller has heard the last words. Say goodbye first.
+
+        Args:
+            reason: why, in a word, for the record.
+        """
+        if self.ending is not None:
+            return
+        engine = self._running("hang_up")
+        self.ending = reason
+        self._limit = self.timer(engine.loop.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
+        self._end_if_quiet()
+
+    async def transfer(self, to: str, announce: str = "") -> str:
+        """Connect the caller with a person; the agent's part of the call ends when its last words were heard.
+
+        Args:
+            to: telephone number with country code, such as +14155550100, or a SIP address.
+            announce: what the caller is told first.
+        """
+        carrier = self.carrier
+        if carrier is None:
+            raise VoiceloopError(
+                "call.transfer needs the carrier's account: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN for serve(), "
+                "or call.carrier"
+            )
+        if not _TARGET.fullmatch(to):
+            raise VoiceloopError(f"expected a number with country code such as +14155550100, or sip:…, got {to[:80]!r}")
+        if self.ending is not None:
+            raise VoiceloopError(f"the call is ending already: {self.ending}")
+        if announce:
+            self.say(announce, interruptible=False)
+        self._hand_over = lambda: carrier.transfer(self.id, to, "")
+        self.hang_up("transferred")
+        return "The caller will be connected when your last words have been heard. Say nothing more than goodbye."
+
+    def end(self, reason: str = "completed") -> None:
+        """End the call now. The first reason counts."""
+        self.ending = self.ending or reason
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(self.ending)
+
+    def _end_if_quiet(self) -> None:
+        if self.ending is None or self._engine is None or self._engine.unheard:
+            return
+        step, self._hand_over = self._hand_over, None
+        if step is None:
+            self.end(self.ending)
+        else:
+            self.work(self._handing(step, self.ending), "hand over")
+
+    async def _handing(self, step: Callable[[], Awaitable[None]], reason: str) -> None:
+        """Ask the carrier; when it does not do it, the caller is told and the call goes on."""
+        try:
+            async with asyncio.timeout(HAND_OVER_LIMIT):
+                await step()
+        except Exception as error:
+            late = isinstance(error, TimeoutError)
+            why = f"nothing for {HAND_OVER_LIMIT:g} s" if late else f"{type(error).__name__}: {error}"
+            if self._limit is not None:
+                self._limit.cancel()
+            self.ending = None
+            self.fault("transfer.failed", f"the call could not be handed over: {why}")
+            self._speak_or_end(self.phrases.apology)
+        else:
+            self.end(reason)
+
+    def give_up_answers(self, kind: str, message: str) -> None:
+        """Fail every answer of which nothing was heard: the caller hears an apology instead."""
+        engine = self._running("give_up_answers")
+        late = [answer for answer in engine.answers if "played" not in answer.milestones]
+        self.fault(kind, message, answer=late[0] if late else None)
+        for answer in late:
+            engine.end(answer, "failed")
+        if not late and self.ending is None:
+            self._speak_or_end(self.phrases.apology)
+
+    def fail(self) -> None:
+        """Give the call up, with a spoken goodbye if it can still be spoken."""
+        if self.ending is None:
+            self._speak_or_end(self.phrases.failed, interruptible=False)
+            self.hang_up("failed")
+
+    def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
+        if self._canned(text) is not None or self._fault_counts.total() < self.runtime.faults.in_all:
+            apology = self.say(text, interruptible=interruptible)
+            if apology.outcome is None:
+                self._apologies[apology] = None
+
+    def _let_go(self) -> None:
+        """Forget everything that may lead back to the call."""
+        self._apologies.clear()
+        self._hand_over = self._limit = self.carrier = None

@@ -1,0 +1,93 @@
+"""A round of tools in the middle of an answer: they run, and the caller is told when it takes long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from voiceloop.answer import Answer
+from voiceloop.conversation import Message, ToolCall, ToolResult
+from voiceloop.errors import VoiceloopError
+from voiceloop.faults import describe
+
+if TYPE_CHECKING:
+    from voiceloop.call import Call
+    from voiceloop.llm.base import ToolSpec
+    from voiceloop.tools import Toolbox
+
+__all__ = ["ToolRunner"]
+
+NOT_YET = "It is still running; its result is not known yet."
+AUDIBLE = 0.2
+"""Seconds of an answer that are still to be played, above which the caller is not waiting."""
+
+
+class ToolRunner:
+    """Runs the tools of one call's model.
+
+    Args:
+        tools: functions, or `voiceloop.tools.Tool`s.
+        slow: seconds of silence until the caller is told to wait.
+        again: seconds until they are told again.
+    """
+
+    def __init__(self, tools: Sequence[Any], slow: float, again: float) -> None:
+        self._toolbox: Toolbox | None = None
+        if tools:
+            from voiceloop.tools import Toolbox
+
+            self._toolbox = Toolbox(tools)
+        self._slow = slow
+        self._again = again
+
+    @property
+    def specs(self) -> Sequence[ToolSpec]:
+        """What the model is told of them."""
+        return self._toolbox.specs if self._toolbox is not None else ()
+
+    async def run(
+        self, call: Call, answer: Answer, asked: Sequence[ToolCall], given: Message, write: Callable[[str], None]
+    ) -> None:
+        """Run what the model asked for, all at once; returns when all is done.
+
+        No interruption ends the work, only the waiting for it: what comes later is still written into `given`.
+
+        Args:
+            asked: the calls.
+            given: the message of the conversation that holds the results.
+            write: adds words to the answer.
+        """
+        given.results = tuple(ToolResult(each.id, NOT_YET) for each in asked)
+        work = [call.work(self._one(call, each, given), f"tool {each.name}") for each in asked]
+        answer.working += 1
+        try:
+            await self._wait(call, answer, work, write)
+        finally:
+            answer.working -= 1
+
+    async def _one(self, call: Call, asked: ToolCall, given: Message) -> None:
+        if self._toolbox is None:
+            raise VoiceloopError(f"the model asked for the tool {asked.name!r} and was offered none")
+        try:
+            outcome = await self._toolbox.run(asked, call)
+            result, fault = outcome.result, outcome.fault
+        except Exception as error:
+            line, detail = describe(error)
+            result, fault = ToolResult(asked.id, f"It failed: {line}", True), (f"tool.{asked.name}", line, detail)
+        given.results = tuple(result if each.id == asked.id else each for each in given.results)
+        if fault is not None:
+            call.note_fault(*fault)
+
+    async def _wait(
+        self, call: Call, answer: Answer, work: Sequence[asyncio.Future[None]], write: Callable[[str], None]
+    ) -> None:
+        """Until all is done; whenever the caller has heard nothing for a while, say a word."""
+        pending: set[asyncio.Future[None]] = set(work)
+        patience, phrase = self._slow, call.phrases.one_moment
+        while pending:
+            silent = max(0.0, answer.buffered - AUDIBLE)
+            _, pending = await asyncio.wait(pending, timeout=patience + silent)
+            if pending and call.ending is None and answer.buffered <= AUDIBLE:
+                write(phrase)
+                patience, phrase = self._again, call.phrases.still_working
