@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CarrierControl", "Leaving"]
 
-HAND_OVER_LIMIT = 15.0
+HAND_OVER_LIMIT = 10.0
 """Seconds that the carrier may take to hand a call over."""
 _TARGET = re.compile(r"\+[1-9]\d{5,14}|sips?:[^\s<>\"]{1,200}")
 
