@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from voiceloop import __version__
+from voiceloop.cli.doctor import add_doctor
 from voiceloop.cli.models import LLM_FORMS
 from voiceloop.cli.talk import add_talk
 from voiceloop.errors import VoiceloopError
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     demo.add_argument("--verbose", action="store_true", help="log what happens inside")
     add_talk(commands)
+    add_doctor(commands)
     return top
 
 
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
         if options.command == "talk":
             from voiceloop.cli.talk import talk as run
+        elif options.command == "doctor":
+            from voiceloop.cli.doctor import doctor as run
         else:
             from voiceloop.cli.demo import demo as run
         return asyncio.run(run(options))

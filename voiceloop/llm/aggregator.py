@@ -55,7 +55,7 @@ class LLMAggregator(Processor):
         options: limits.
 
     Raises:
-        ToolError: a function that cannot be offered as a tool; the message says why.
+        BadTool: one of them cannot be offered as a tool; the message says why.
     """
 
     def __init__(
@@ -100,6 +100,8 @@ class LLMAggregator(Processor):
             calls, echo = await self._ask(answer)
             if not calls:
                 break
+            if answer.text and not answer.text[-1].isspace():
+                self.write(answer, " ")  # the voice need not wait for more of the last word
             made = self.call.note_tools(answer, tuple(calls), echo)
             if number == self.options.rounds:
                 made.given.results = tuple(ToolResult(each.id, ENOUGH, True) for each in calls)
@@ -183,7 +185,7 @@ class LLMAggregator(Processor):
                 elif isinstance(item, Echo):
                     echo = item.content
         except StopAsyncIteration:
-            if not calls and not answer.text.strip():
+            if not calls and not answer.text.strip() and self.call.ending is None:
                 raise ProviderFailed(f"{kind} ended without writing anything") from None
             return calls, echo
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -39,13 +39,11 @@ from voiceloop.output.events import (
 )
 from voiceloop.output.heard import HeardLedger
 from voiceloop.output.playout import Playout
-from voiceloop.processor import Processor
+from voiceloop.output.queued import QueuedAudio
 from voiceloop.registry import Timer
 
 __all__ = ["AudioStreamer", "Line"]
 
-QUIET_AFTER = 0.5
-"""Seconds after the last audio given to `AudioStreamer.queue_audio` when its answer is held to be over."""
 SILENT_LIMIT = 15.0
 """Seconds without sound in the middle of an answer after which it is given up: what it was to say does not come."""
 
@@ -59,14 +57,17 @@ class Line(Protocol):
     def send_clear(self) -> None: ...
 
 
-class AudioStreamer(Processor):
+class AudioStreamer(QueuedAudio):
     """Sends audio ahead of real time by a bounded lead, with marks between, and keeps the record of what was heard.
+
+    What the pipeline makes comes to it by itself; `queue_audio` takes more.
 
     Args:
         options: lead, chunk, and how long echoes are waited for.
     """
 
     def __init__(self, options: PlayoutOptions | None = None) -> None:
+        super().__init__()
         self._playout = Playout(options)
         self._ledger = HeardLedger()
         self._answers: dict[int, Answer] = {}
@@ -77,9 +78,6 @@ class AudioStreamer(Processor):
         self._timer: Timer | None = None
         self._wakeup: float | None = None
         self._line: Line | None = None
-        self._plain: Answer | None = None
-        self._plain_bytes = 0
-        self._plain_timer: Timer | None = None
 
     async def start(self) -> None:
         """Find the line to speak through."""
@@ -111,40 +109,14 @@ class AudioStreamer(Processor):
             self.call.remember(end.answer, "", end.answer.text)
             self.push(Heard(end.answer, "", end.answer.text, final=True))
 
-    async def queue_audio(self, audio: bytes, words: Iterable[Word] = ()) -> None:
-        """Play audio (mu-law, 8000 Hz) that no pipeline made, behind what is being said.
+    def _add_words(self, answer: Answer, words: Sequence[Word]) -> None:
+        self._playout.queue(answer.id, b"", words)
+        self._ledger.add_words(answer.id, words)
 
-        `words` is what it says, with times from its own first sample; it enters the conversation as it is heard.
-        Returns when there is room for more, so that a loop over a voice's audio is slowed to the pace of speech.
-        """
-        answer = self._plain
-        if answer is None or answer.outcome is not None or answer.finished:
-            answer, self._plain_bytes = self.call.open_answer(), 0
-            self._plain = answer
-        offset = self._plain_bytes / RATE
-        self._plain_bytes += len(audio)
-        timed = tuple(Word(word.text, word.start + offset, word.end + offset) for word in words)
-        answer.text = " ".join(filter(None, [answer.text, *(word.text for word in timed)]))
-        self._engine_content(Audio(answer, audio, timed, silent=not timed))
-        if self._plain_timer is not None:
-            self._plain_timer.cancel()
-        quiet = self.call.now + answer.buffered + QUIET_AFTER
-        self._plain_timer = self.call.timer(quiet, lambda: self._finish_plain(answer), "queue_audio")
-        await answer.room()
-
-    def _finish_plain(self, answer: Answer) -> None:
-        """No more audio was queued: its end begins here, nothing in front of this processor knows of it."""
-        if answer.outcome is None:
-            self._playout.finish(answer.id)
-            self.finish_answer(answer)
-            self._run(self._playout.pump(self.call.now))
-
-    def _engine_content(self, audio: Audio) -> None:
-        engine = self._engine
-        if engine is None:
-            raise self._not_running("queue_audio")
-        if audio.answer.outcome is None:  # the caller may have spoken over it as it began
-            engine.within(lambda: self.on_audio(audio))
+    def _finish_voice(self, answer: Answer) -> None:
+        self._playout.finish(answer.id)
+        self.finish_answer(answer)
+        self._run(self._playout.pump(self.call.now))
 
     def _watch(self, answer: Answer, when: float) -> None:
         """An answer that never ends would keep all others waiting: look at `when` whether it still speaks."""
@@ -152,7 +124,7 @@ class AudioStreamer(Processor):
         def look() -> None:
             now = self.call.now
             waiting = self._playout.unplayed(answer.id, now)
-            if waiting > 0:  # it speaks, or waits for others, or is paused
+            if waiting > 0 or answer.working:  # it speaks, or waits for others or for a tool, or is paused
                 self._sounds[answer.id] = now + waiting
             due = self._sounds[answer.id] + SILENT_LIMIT
             if due > now:
@@ -190,7 +162,10 @@ class AudioStreamer(Processor):
     def on_answer_ended(self, ended: AnswerEnded) -> None:
         """Of a discarded answer nothing is heard; of a failed one, what was queued still is, unless held back."""
         answer = ended.answer
+        if (queued := self._queued.get(answer.id)) is not None:
+            self._part(queued)
         if answer.id not in self._answers:
+            self._queued.pop(answer.id, None)
             return
         if answer.outcome == "discarded" or answer.provisional:
             self._run(self._playout.clear(self.call.now, keys=(answer.id,)))
@@ -220,6 +195,7 @@ class AudioStreamer(Processor):
             self._update(answer, cut=cut, final=True)
             self._engine.end(answer, "interrupted")
             self._close(answer)
+        self._end_queue()
 
     # --- carrying out what playout says ---------------------------------------------------------------------
 
@@ -244,6 +220,7 @@ class AudioStreamer(Processor):
                 self._news(output)
         for answer in self._answers.values():
             answer.buffered = self._playout.unplayed(answer.id, self.call.now)
+        self._look_for_room()
         self._set_timer()
 
     def _stamp_sent(self, name: str) -> None:
@@ -267,13 +244,17 @@ class AudioStreamer(Processor):
 
     def _update(self, answer: Answer, *, cut: bool = False, final: bool = False) -> None:
         key = answer.id
+        queued = self._queued.get(key)
+        if queued is not None:
+            self._follow(queued)
         given = self._given.get(key, 0)
         if len(answer.text) > given:
             self._ledger.add_text(key, answer.text[given:])
             self._given[key] = len(answer.text)
         self._ledger.follow(key, answer.script)
         position = self._playout.position(key, self.call.now)
-        if answer.outcome == "failed":  # what was made of it was played: that is not all of its text
+        if answer.outcome == "failed" or (queued is not None and queued.given_up):
+            # What was made of it was played: that is not all of its text.
             position = replace(position, complete=False, finished=False)
         heard = self._ledger.heard(key, position)
         self.call.remember(answer, heard.text, heard.unheard, cut)
@@ -290,6 +271,8 @@ class AudioStreamer(Processor):
         self._sounds.pop(answer.id, None)
         if (watch := self._watches.pop(answer.id, None)) is not None:
             watch.cancel()
+        if (queued := self._queued.pop(answer.id, None)) is not None:
+            self._part(queued)
         self._ledger.forget(answer.id)
         answer.buffered = 0.0
         self._engine.release(answer)
