@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from voiceloop import LLM, AudioStreamer, Call, EnergyVAD, LLMAggregator, Message, Pipeline, Runtime, TurnTaking
-from voiceloop.llm.base import Usage
+from voiceloop.llm.base import ToolSpec, Usage
 from voiceloop.rehearsal import REHEARSAL, rehearse
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.testing import ScriptedSTT, ScriptedTTS
@@ -24,7 +24,7 @@ class Slow(LLM):
     async def warm(self) -> None:
         await asyncio.sleep(60)
 
-    async def prepare(self, beginning: Sequence[Message]) -> None:
+    async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         await asyncio.sleep(60)
         self.prepared.append(beginning[0].text)
 

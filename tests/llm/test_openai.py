@@ -187,7 +187,7 @@ async def test_an_answer_in_one_object_is_an_answer() -> None:
 
 
 async def test_thoughts_tools_and_comments_are_not_spoken() -> None:
-    reply = Reply("<think>Let me see.</think> Tea.", thoughts="They want tea", tool="book", keep_alive=True)
+    reply = Reply("<think>Let me see.</think> Tea.", thoughts="They want tea", tools=[("book", {})], keep_alive=True)
     async with at(OpenAISim([reply], rate=20)) as llm:
         assert await answer(llm) == "Tea."
 

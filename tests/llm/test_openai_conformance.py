@@ -12,8 +12,12 @@ from voiceloop.sim.openai import OpenAISim, Reply
 from voiceloop.testing import LLMConformance
 
 
-def reply(messages: Sequence[Message]) -> str:
-    """Knows two capitals."""
+def reply(messages: Sequence[Message]) -> str | Reply:
+    """Knows two capitals, and asks for prices."""
+    if messages[-1].role == "tool":
+        return f"It is {messages[-1].results[0].text}."
+    if messages[-1].text == "What does a latte cost?":
+        return Reply("Let me look.", tools=[("price", {"drink": "latte"})])
     return {
         "What is the capital of France?": "The capital of France is Paris.",
         "What is the capital of Japan?": "It is Tokyo.",

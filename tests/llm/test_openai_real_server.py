@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from voiceloop.conversation import Message
+from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.errors import ModelError, VoiceloopError, require
-from voiceloop.llm.base import Usage
+from voiceloop.llm.base import ToolSpec, Usage
 from voiceloop.llm.openai import OpenAILLM, OpenAIOptions
 from voiceloop.weights import SMOLLM2_135M, available, fetch
 
 pytestmark = [pytest.mark.models, pytest.mark.realtime]
 KEY = "sk-of-this-test"
+PRICE = ToolSpec("price", "What a drink costs.", {"type": "object", "properties": {"drink": {"type": "string"}}})
 ASK = [Message("system", "Answer in one short sentence."), Message("user", "What is the capital of France?")]
 
 
-@pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
+def serve(jinja: bool) -> Any:
+    """A server; `jinja`: whether it renders the model's own chat template, without which it takes no tools."""
     if not available(SMOLLM2_135M):
         pytest.skip("the weights of SmolLM2 are not in the cache: run voiceloop demo once")
     try:
@@ -31,12 +32,25 @@ def base_url() -> Iterator[str]:
     parameters.model.path = str(next(iter(fetch(SMOLLM2_135M).values())))
     parameters.n_parallel, parameters.n_ctx, parameters.verbosity = 2, 1024, -1
     parameters.kv_unified = parameters.warmup = parameters.fit_params = False
+    parameters.use_jinja = jinja
     for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
         cpu.n_threads = 1
     parameters.hostnames, parameters.port, parameters.api_keys = ["127.0.0.1"], 0, [KEY]
-    server: Any = llama.Server(parameters)
+    return llama.Server(parameters)
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    server = serve(jinja=False)
     yield f"{server.listening_address}/v1"
     del server  # which ends it
+
+
+@pytest.fixture(scope="module")
+def tools_url() -> Iterator[str]:
+    server = serve(jinja=True)
+    yield f"{server.listening_address}/v1"
+    del server
 
 
 def model(base_url: str, name: str | None = None, key: str = KEY, **options: Any) -> OpenAILLM:
@@ -77,3 +91,27 @@ async def test_its_refusals_are_understood(base_url: str) -> None:
             await anext(llm.respond(messages))
         assert key not in str(raised.value)
         await llm.aclose()
+
+
+async def test_without_templates_it_refuses_tools_and_that_is_understood(base_url: str) -> None:
+    llm = model(base_url, "any")
+    with pytest.raises(ModelError, match=r"'any' cannot be offered tools \(price; status 500\): .*--jinja.* Take a"):
+        await anext(llm.respond(ASK, [PRICE]))
+    await llm.aclose()
+
+
+async def test_it_takes_tools_and_what_became_of_them(tools_url: str) -> None:
+    llm = model(tools_url)
+    call = ToolCall("call_1", "price", '{"drink": "latte"}')
+    lost = ToolCall("call_2", "price", '{"drink": "tea"}')
+    conversation = [
+        *ASK,
+        Message("assistant", "Let me see.", calls=(call,)),
+        Message("tool", "", results=(ToolResult("call_1", "4.5"),)),
+        Message("assistant", "Paris. And a latte is", calls=(lost,)),
+        *ASK[1:],
+    ]
+    for messages in (ASK, conversation[:4], conversation):
+        items = [item async for item in llm.respond(messages, [PRICE])]
+        assert any(isinstance(item, str | ToolCall) for item in items)
+    await llm.aclose()

@@ -28,7 +28,9 @@ from voiceloop.testing import (
     ScriptedTTS,
     STTConformance,
     TTSConformance,
+    calls,
 )
+from voiceloop.testing.scripted import Calls
 from voiceloop.tts.hibari import Hibari
 from voiceloop.tts.hibari_model import HibariModel
 from voiceloop.weights import SMOLLM2_135M, fetch
@@ -37,8 +39,12 @@ LEXICON = Lexicon()
 SAID = ("two large coffees please", "and some cake today")
 
 
-def reply(messages: Sequence[Message]) -> str:
-    """Knows two capitals."""
+def reply(messages: Sequence[Message]) -> str | tuple[str | Calls, ...]:
+    """Knows two capitals, and asks for prices."""
+    if messages and messages[-1].results:
+        return f"It is {messages[-1].results[0].text}."
+    if messages and messages[-1].text == "What does a latte cost?":
+        return "Let me look.", calls("price", drink="latte")
     last = next((message.text for message in reversed(messages) if message.role == "user"), "")
     return {
         "What is the capital of France?": "The capital of France is Paris.",

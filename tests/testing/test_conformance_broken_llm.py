@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from voiceloop.conversation import Message
-from voiceloop.llm.base import LLM, Usage
+from voiceloop.llm.base import LLM, ToolSpec, Usage
 from voiceloop.testing import (
     LLMConformance,
 )
@@ -75,7 +75,7 @@ class HangsOnNothing(Model):
 class AnswersThePreparation(Model):
     prepared: Sequence[Message] = ()
 
-    async def prepare(self, beginning: Sequence[Message]) -> None:
+    async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         self.prepared = beginning
 
     async def respond(self, messages: Sequence[Message]) -> AsyncGenerator[str | Usage, None]:

@@ -88,7 +88,7 @@ class LLMAggregator(Processor):
                 f"{type(self._llm).__name__} cannot be offered tools ({names}): use a model that can, or none"
             )
         await self.call.runtime.warm(self._llm)
-        await self._llm.prepare(self._beginning)
+        await self._llm.prepare(self._beginning, self._tools.specs)
 
     async def on_user_turn(self, turn: UserTurn) -> None:
         """Answer the caller."""
@@ -168,7 +168,7 @@ class LLMAggregator(Processor):
         items = self._llm.respond(messages, specs) if specs else self._llm.respond(messages)
         pull: Pull[Item] = Pull(engine, items, "llm", answer)
         calls: list[ToolCall] = []
-        echo, counted = None, False
+        echo, read_known, written_known = None, False, False
         try:
             while True:
                 begun = len(answer.text) > before or calls
@@ -176,7 +176,8 @@ class LLMAggregator(Processor):
                 if isinstance(item, str):
                     self._write(answer, item, before)
                 elif isinstance(item, Usage):
-                    counted = True
+                    read_known |= item.input_tokens > 0
+                    written_known |= item.output_tokens > 0
                     self._count(item)
                 elif isinstance(item, ToolCall):
                     calls.append(item)
@@ -190,8 +191,8 @@ class LLMAggregator(Processor):
             return calls, echo
         finally:
             pull.close()
-            if not counted and len(answer.text) > before:
-                self._estimate(messages, len(answer.text) - before)
+            if not written_known and len(answer.text) > before:
+                self._estimate([] if read_known else messages, len(answer.text) - before)
 
     def _write(self, answer: Answer, text: str, before: int) -> None:
         answer.stamp("text", self.call.now)

@@ -61,8 +61,13 @@ class LLM(ABC):
     async def warm(self) -> None:
         """Load models and open connections, so that the first call does not wait. Safe to call twice."""
 
-    async def prepare(self, beginning: Sequence[Message]) -> None:
-        """Get ready for conversations that begin with these messages (a prompt cache). Called before each call."""
+    async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
+        """Get ready for conversations that begin with these messages (a prompt cache). Called before each call.
+
+        Args:
+            beginning: the instructions and examples, which never change.
+            tools: what will be offered; None when that is not known.
+        """
 
     async def aclose(self) -> None:
         """Give back what `warm` opened."""

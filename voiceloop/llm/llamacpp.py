@@ -80,7 +80,7 @@ class LlamaCpp(LLM):
             if self._engine is None:
                 self._engine = await offload(_loaded, self._path, self.options.engine)
 
-    async def prepare(self, beginning: Sequence[Message]) -> None:
+    async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         """Read the beginning of conversations ahead, so that the first answer of a call does not wait for that.
 
         The first one is read into every slot (about 7 ms a token and slot for SmolLM2); others, when they are new,

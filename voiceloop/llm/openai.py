@@ -7,18 +7,19 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 
 from voiceloop.conversation import Message
 from voiceloop.errors import ModelError
-from voiceloop.llm.base import LLM, ToolSpec, Usage
-from voiceloop.llm.history import OPENING, alternating, fit
+from voiceloop.llm.base import LLM, ToolCall, ToolSpec, Usage
+from voiceloop.llm.history import OPENING, alternating, estimate_json, fit
 from voiceloop.llm.openai_client import ERRORS, Client
 from voiceloop.llm.openai_endpoint import OPENAI, Endpoint, read_some
 from voiceloop.llm.openai_request import OpenAIOptions
 from voiceloop.llm.openai_stream import EVENT_LIMIT, AnswerReader, EventStream, quoted
+from voiceloop.llm.openai_tools import CallReader, rounds, tool_bodies
 from voiceloop.offload import Limit
 
 __all__ = ["OPENAI", "OpenAILLM", "OpenAIOptions"]
@@ -51,6 +52,8 @@ class OpenAILLM(LLM):
     Raises, from `warm` and `respond`: `ModelError`, which says what to do.
     """
 
+    takes_tools: ClassVar[bool] = True
+
     def __init__(
         self,
         model: str | None,
@@ -68,6 +71,7 @@ class OpenAILLM(LLM):
         self._warming = Limit(1)
         self._used = 0.0  # when the server last answered
         self._prepared: dict[str, float] = {}  # beginnings of conversations, and when they were read ahead
+        self._tools: tuple[ToolSpec, ...] = ()  # what was offered last: it stands in front of the instructions
         self._background: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -88,11 +92,13 @@ class OpenAILLM(LLM):
                 raise told from None
             self._warm = True
 
-    async def prepare(self, beginning: Sequence[Message]) -> None:
+    async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         """Begin to connect again, if the connection was idle for long, and to have the instructions read.
 
         Does not wait for either: meanwhile the greeting is spoken. What goes wrong the first answer will tell.
         """
+        if tools is not None:
+            self._tools = tuple(tools)
         await self.warm()
         now = asyncio.get_running_loop().time()
         wanted = self._endpoint.nearby if self.options.prefill is None else self.options.prefill
@@ -116,21 +122,22 @@ class OpenAILLM(LLM):
 
     async def respond(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncGenerator[str | Usage, None]:
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         try:
-            async with aclosing(self._respond(messages)) as items:
+            async with aclosing(self._respond(messages, tools)) as items:
                 async for item in items:
                     yield item
         except ERRORS as error:
             raise self._client.told(error) from None
 
-    async def _respond(self, messages: Sequence[Message]) -> AsyncGenerator[str | Usage, None]:
-        kept = alternating(messages)
-        if self.options.context is not None:
-            kept = fit(kept, self.options.context - (self.options.max_tokens or self.options.context // 4))
-        response = await self._client.ask(kept)
+    async def _respond(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
+        self._tools = tuple(tools)
+        calls = CallReader(call.id for message in messages for call in message.calls) if tools else None
+        response = await self._client.ask(self._kept(messages, tools), tools)
         try:
-            async with aclosing(self._read(response)) as items:
+            async with aclosing(self._read(response, AnswerReader(calls))) as items:
                 async for item in items:
                     yield item
         finally:
@@ -138,14 +145,24 @@ class OpenAILLM(LLM):
             response.close()
             self._used = asyncio.get_running_loop().time()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str | Usage, None]:
+    def _kept(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Message]:
+        """What is sent of a conversation."""
+        kept = rounds(messages) if tools else alternating(messages)
+        if self.options.context is None:
+            return kept
+        room = self.options.context - (self.options.max_tokens or self.options.context // 4)
+        return fit(kept, room - estimate_json(tool_bodies(tools)))
+
+    async def _read(
+        self, response: aiohttp.ClientResponse, reader: AnswerReader
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """The answer in a response, whatever form the server has chosen."""
-        reader, stream = AnswerReader(), EventStream()
+        stream = EventStream()
         start, form = await _first(response)
         if form == b"<":
             raise ModelError("a web page came where an answer was expected: is this the right base_url?")
-        if form in (b"{", b"["):
-            yield _whole(reader, await read_some(response, EVENT_LIMIT, start))
+        if form in (b"{", b"[") and (text := _whole(reader, await read_some(response, EVENT_LIMIT, start))):
+            yield text
         deadline: float | None = None
         chunk = b"" if reader.done else start
         while chunk:
@@ -153,6 +170,8 @@ class OpenAILLM(LLM):
                 # After [DONE] it is read on, for only a connection that was read to its end can be used again.
                 if not reader.done and (text := reader.event(event)):
                     yield text
+                for call in reader.calls():
+                    yield call
             if deadline is None and (reader.done or reader.finish is not None):
                 deadline = asyncio.get_running_loop().time() + _LINGER
             chunk = await _more(response, deadline)
@@ -163,6 +182,8 @@ class OpenAILLM(LLM):
             yield usage
         if text := reader.end():
             yield text
+        for call in reader.calls():
+            yield call
 
     # --- before there is a question --------------------------------------------------------------------------------
 
@@ -181,7 +202,7 @@ class OpenAILLM(LLM):
         return due
 
     async def _prefill(self, messages: Sequence[Message]) -> None:
-        response = await self._client.ask(alternating(messages), one=True)
+        response = await self._client.ask(alternating(messages), self._tools, one=True)
         try:
             await read_some(response, EVENT_LIMIT)
         finally:

@@ -13,9 +13,11 @@ import aiohttp
 
 from voiceloop.conversation import Message
 from voiceloop.errors import ModelError
+from voiceloop.llm.base import ToolSpec
 from voiceloop.llm.openai_endpoint import Endpoint, Refused, explained, model_names, read_some, refused
 from voiceloop.llm.openai_request import OpenAIOptions, Wording, request
 from voiceloop.llm.openai_stream import quoted
+from voiceloop.llm.openai_tools import refuses_tools
 
 __all__ = ["ERRORS", "Client"]
 
@@ -87,10 +89,13 @@ class Client:
         finally:
             response.close()
 
-    async def ask(self, messages: Sequence[Message], *, one: bool = False) -> aiohttp.ClientResponse:
+    async def ask(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), *, one: bool = False
+    ) -> aiohttp.ClientResponse:
         """Ask for an answer; again in other words, for each thing that the server says it does not know.
 
         Args:
+            tools: what the model may ask for.
             one: ask for a single token.
 
         Returns:
@@ -104,7 +109,7 @@ class Client:
         wording = self._wording
         first: Refused | None = None
         while True:
-            response = await self._post(request(self._options, wording, model, messages, one=one))
+            response = await self._post(request(self._options, wording, model, messages, tools, one=one))
             if response.status == 200:
                 self._wording = wording.accepted()
                 return response
@@ -112,6 +117,8 @@ class Client:
             other = wording.without(error.body) if error.status in (400, 422) else None
             if other is None:
                 error = first or error
+                if tools and error.status not in (401, 429) and refuses_tools(error.body):
+                    raise ModelError(_no_tools(model, tools, error))
                 offered = await self._offered(_LIST_LIMIT) if error.status == 404 else None
                 raise ModelError(self._endpoint.refusal(error, model, offered))
             if other.renamed:
@@ -189,6 +196,14 @@ class Client:
         )
         self._loop = loop
         return self._session
+
+
+def _no_tools(model: str, tools: Sequence[ToolSpec], error: Refused) -> str:
+    names = quoted(", ".join(each.name for each in tools))
+    return (
+        f"{model!r} cannot be offered tools ({names}; status {error.status}){error.said}. Take a model that can, start "
+        "the server so that it lets it, or offer none"
+    )
 
 
 async def _names(response: aiohttp.ClientResponse, limit: float) -> list[str] | None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voiceloop.conversation import Message
+from voiceloop.llm.base import ToolSpec
+from voiceloop.llm.openai_tools import message_bodies, tool_bodies
 
 __all__ = ["OpenAIOptions", "Wording", "request"]
 
 _RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_RESERVED = {"messages", "model", "stream", "stream_options", *_RENAMED}
+_RESERVED = {"messages", "model", "stream", "stream_options", "tools", *_RENAMED}
+_OF_TOOLS = {"tool_choice", "parallel_tool_calls"}  # OpenAI refuses them where no tools are offered
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,7 +48,8 @@ class OpenAIOptions:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent along with every request, such as a gateway's ``api-key``."""
     body: Mapping[str, Any] = field(default_factory=dict)
-    """Sent along in every request for an answer, such as ``{"reasoning_effort": "minimal"}``."""
+    """Sent along in every request for an answer, such as ``{"reasoning_effort": "minimal"}``. What is about tools
+    (``tool_choice``, ``parallel_tool_calls``) goes only with requests that offer some."""
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -102,19 +106,23 @@ def request(
     wording: Wording,
     model: str,
     messages: Sequence[Message],
+    tools: Sequence[ToolSpec] = (),
     *,
     one: bool = False,
 ) -> dict[str, Any]:
     """The body of a request.
 
     Args:
+        tools: what the model may ask for.
         one: for a single token, not streamed.
     """
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.text} for message in messages],
+        "messages": message_bodies(messages),
         "stream": not one,
     }
+    if tools:
+        body["tools"] = tool_bodies(tools)
     if wording.usage and not one:
         body["stream_options"] = {"include_usage": True}
     if options.temperature is not None:
@@ -123,7 +131,7 @@ def request(
         body["stop"] = list(options.stop)
     if options.seed is not None:
         body["seed"] = options.seed
-    body |= options.body
+    body |= {name: value for name, value in options.body.items() if tools or name not in _OF_TOOLS}
     if one or options.max_tokens is not None:
         body[wording.limit] = 1 if one else options.max_tokens
     return body

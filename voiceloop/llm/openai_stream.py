@@ -1,4 +1,4 @@
-"""The stream in which an OpenAI-compatible server writes an answer: bytes in, text out. Pure."""
+"""The stream in which an OpenAI-compatible server writes an answer: bytes in, text and calls of tools out. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from voiceloop.conversation import ToolCall
 from voiceloop.errors import ModelError
 from voiceloop.llm.base import Usage
+from voiceloop.llm.openai_tools import CallReader
 
 __all__ = ["EVENT_LIMIT", "AnswerReader", "Event", "EventStream", "Thoughts", "error_text", "quoted"]
 
@@ -165,9 +167,15 @@ def _beginning(text: str, tags: tuple[str, ...]) -> int:
 
 
 class AnswerReader:
-    """Reads the chunks of one answer, in the form of https://platform.openai.com/docs/api-reference/chat-streaming."""
+    """Reads the chunks of one answer, in the form of https://platform.openai.com/docs/api-reference/chat-streaming.
 
-    def __init__(self) -> None:
+    Args:
+        calls: reads the calls of tools; None when no tool was offered.
+    """
+
+    def __init__(self, calls: CallReader | None = None) -> None:
+        self._calls = calls
+        self._whole: list[ToolCall] = []
         self._thoughts = Thoughts()
         self._usage: Usage | None = None
         self._refusal = ""
@@ -219,9 +227,12 @@ class AnswerReader:
         delta = choice.get("delta") or choice.get("message") or {}
         if not isinstance(delta, dict):
             return ""
+        if self._calls is not None:
+            self._whole += self._calls.feed(delta.get("tool_calls"))
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish:
             self.finish = finish
+            self._end_calls()
         self._reasoned = self._reasoned or bool(delta.get("reasoning_content") or delta.get("reasoning"))
         self._tools = self._tools or bool(delta.get("tool_calls") or delta.get("function_call"))
         if isinstance(delta.get("refusal"), str) and len(self._refusal) < QUOTE:
@@ -230,8 +241,20 @@ class AnswerReader:
         self._wrote = self._wrote or bool(text.strip())
         return text
 
+    def calls(self) -> list[ToolCall]:
+        """The calls of tools that have become whole since this was asked last."""
+        whole, self._whole = self._whole, []
+        return whole
+
+    def _end_calls(self) -> None:
+        if self._calls is None:
+            return
+        if self.finish == "length" and self._calls.cut():
+            raise ModelError("the model reached max_tokens in the middle of what it asks of a tool: raise max_tokens")
+        self._whole += self._calls.end()
+
     def end(self) -> str:
-        """What was held back, when the stream has ended.
+        """What was held back, when the stream has ended. `calls` may give something once more.
 
         Raises:
             ModelError: the answer is not complete, or there is a reason why it has no text.
@@ -242,7 +265,8 @@ class AnswerReader:
             raise ModelError("the connection ended before the answer was complete")
         if self.finish == "content_filter":
             raise ModelError("the server's content filter stopped the answer")
-        if not self._wrote:
+        self._end_calls()
+        if not self._wrote and not self._calls:
             self._explain()
         return text
 
@@ -263,7 +287,7 @@ class AnswerReader:
         if self.finish == "length":
             raise ModelError("the model reached max_tokens before it wrote anything: raise max_tokens")
         if self._tools:
-            raise ModelError("the model called a tool and said nothing, and tools are not supported: offer it none")
+            raise ModelError("the model called a tool and said nothing, and no tool of that kind was offered to it")
 
 
 def _content(content: Any) -> str:

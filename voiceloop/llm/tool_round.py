@@ -62,7 +62,7 @@ class ToolRunner:
         work = [call.work(self._one(call, each, given), f"tool {each.name}") for each in asked]
         answer.working += 1
         try:
-            await self._wait(call, answer, work, write)
+            await self._wait(call, answer, work, self._words(asked) or call.phrases.one_moment, write)
         finally:
             answer.working -= 1
 
@@ -79,12 +79,22 @@ class ToolRunner:
         if fault is not None:
             call.note_fault(*fault)
 
+    def _words(self, asked: Sequence[ToolCall]) -> str | None:
+        """What the first of these tools that has words of its own says when it is slow."""
+        tools = [self._toolbox.get(each.name) for each in asked] if self._toolbox is not None else []
+        return next((tool.options.slow for tool in tools if tool is not None and tool.options.slow), None)
+
     async def _wait(
-        self, call: Call, answer: Answer, work: Sequence[asyncio.Future[None]], write: Callable[[str], None]
+        self,
+        call: Call,
+        answer: Answer,
+        work: Sequence[asyncio.Future[None]],
+        phrase: str,
+        write: Callable[[str], None],
     ) -> None:
         """Until all is done; whenever the caller has heard nothing for a while, say a word."""
         pending: set[asyncio.Future[None]] = set(work)
-        patience, phrase = self._slow, call.phrases.one_moment
+        patience = self._slow
         while pending:
             silent = max(0.0, answer.buffered - AUDIBLE)
             _, pending = await asyncio.wait(pending, timeout=patience + silent)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from weakref import WeakSet
 
@@ -22,6 +22,7 @@ import aiohttp
 from aiohttp import web
 
 from voiceloop.conversation import Message
+from voiceloop.sim.openai_check import Wrong, check
 from voiceloop.sim.openai_reply import Fault, Reply, Request
 from voiceloop.sim.openai_wire import Chunks, completion, error_body, models_body, tokens_of
 from voiceloop.sim.serving import NAMES
@@ -184,27 +185,20 @@ class OpenAISim:
 
     def _wrong(self, body: dict[str, Any]) -> web.Response | None:
         """What OpenAI refuses of a request."""
-        model, messages = body.get("model"), body.get("messages")
+        model = body.get("model")
         if not isinstance(model, str):
             return _refusal(400, "you must provide a model parameter", None)
         if model not in self._models:
             text = f"The model `{model}` does not exist or you do not have access to it."
             return _refusal(404, text, "model_not_found")
-        fine = isinstance(messages, list) and all(
-            isinstance(message, dict)
-            and message.get("role") in ("system", "user", "assistant")
-            and isinstance(message.get("content"), str)
-            for message in messages
-        )
-        if not fine or not messages:
-            return _refusal(400, "Invalid 'messages': expected an array with minimum length 1.", "empty_array")
         for name in self._refuses:
             if name in body:
                 text = f"Unsupported parameter: '{name}' is not supported with this model."
                 return _refusal(400, text, "unsupported_parameter", param=name)
-        if "stream_options" in body and not body.get("stream"):
-            text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-            return _refusal(400, text, None, param="stream_options")
+        try:
+            check(body)
+        except Wrong as wrong:
+            return _refusal(400, str(wrong), wrong.code, param=wrong.param)
         return None
 
     def _reply(self, request: Request) -> Reply:
@@ -220,10 +214,11 @@ class OpenAISim:
         first = self._first if reply.first is None else reply.first
         read = sum(len(tokens_of(message.text)) for message in kept.messages)
         limit = kept.body.get("max_tokens", kept.body.get("max_completion_tokens"))
+        calls = reply.asks(sum(len(message.calls) for message in kept.messages))
         if not kept.body.get("stream") or not self._streams:
             await asyncio.sleep(first)
             kept.complete = True
-            return web.json_response(completion(kept.body["model"], reply.text, reply.finish, read, limit))
+            return web.json_response(completion(kept.body["model"], reply.text, calls, reply.why, read, limit))
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", **reply.headers}
         )
@@ -235,28 +230,19 @@ class OpenAISim:
         await response.write(chunks.role())
         for thought in tokens_of(reply.thoughts):
             await response.write(chunks.thought(thought))
-        if not await self._write(response, chunks, kept, reply, limit):
+        tokens = chain(_tokens(chunks, reply), chunks.calls(calls, reply.form))
+        if not await self._write(response, islice(tokens, limit), kept, reply):
             return await self._fail(request, response, reply)
-        if reply.tool:
-            await response.write(chunks.tool(reply.tool))
-        finish = "length" if limit is not None and kept.tokens == limit else reply.finish
+        finish = "length" if limit is not None and kept.tokens == limit else reply.why
         await response.write(chunks.finish(finish) + chunks.usage(read, kept.tokens) + b"data: [DONE]\n\n")
         await response.write_eof()
         kept.complete = True
         return response
 
-    async def _write(
-        self, response: web.StreamResponse, chunks: Chunks, kept: Request, reply: Reply, limit: int | None
-    ) -> bool:
-        """The text, token by token; False when the fault is due."""
+    async def _write(self, response: web.StreamResponse, tokens: Iterable[bytes], kept: Request, reply: Reply) -> bool:
+        """The answer, token by token; False when the fault is due."""
         rate = self._rate if reply.rate is None else reply.rate
-        words = tokens_of(reply.text)
-        tokens: Iterable[str] = (
-            f" {word.strip()}" if turn and not index else word
-            for turn in range(reply.repeat)
-            for index, word in enumerate(words)
-        )
-        for token in islice(tokens, limit):
+        for token in tokens:
             if reply.fault is not None and kept.tokens == reply.after:
                 return False
             if rate and kept.tokens:
@@ -264,7 +250,7 @@ class OpenAISim:
             if reply.keep_alive:
                 await response.write(b": keep-alive\n\n")
             kept.tokens += 1
-            await response.write(chunks.text(token))
+            await response.write(token)
         return reply.fault is None
 
     async def _fail(self, request: web.Request, response: web.StreamResponse, reply: Reply) -> web.StreamResponse:
@@ -282,6 +268,14 @@ class OpenAISim:
             while True:
                 await response.write(b"data: " + b"x" * 8192)
         return response
+
+
+def _tokens(chunks: Chunks, reply: Reply) -> Iterator[bytes]:
+    """The text of an answer."""
+    words = tokens_of(reply.text)
+    for turn in range(reply.repeat):
+        for index, word in enumerate(words):
+            yield chunks.text(f" {word.strip()}" if turn and not index else word)
 
 
 def _refusal(

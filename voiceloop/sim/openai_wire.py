@@ -6,13 +6,17 @@ The form: https://platform.openai.com/docs/api-reference/chat/object and ``…/c
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from voiceloop.conversation import ToolCall
+from voiceloop.sim.openai_reply import Form
 
 __all__ = ["Chunks", "completion", "error_body", "models_body", "tokens_of"]
 
 _ID = "chatcmpl-sim"
 _CREATED = 1_700_000_000
+_PIECE = 5  # characters of arguments in a chunk, as large as tokens are
 
 
 def tokens_of(text: str) -> list[str]:
@@ -44,10 +48,17 @@ class Chunks:
         """A piece of the answer."""
         return self._delta({"content": token})
 
-    def tool(self, name: str) -> bytes:
-        """A function call without arguments."""
-        function = {"name": name, "arguments": "{}"}
-        return self._delta({"tool_calls": [{"index": 0, "id": "call_sim", "type": "function", "function": function}]})
+    def calls(self, calls: Sequence[ToolCall], form: Form) -> Iterator[bytes]:
+        """Calls of tools."""
+        for index, call in enumerate(calls):
+            if form == "bare":
+                function = {"name": call.name, "arguments": json.loads(call.arguments)}
+                yield self._delta({"tool_calls": [{"type": "function", "function": function}]})
+                continue
+            first, *rest = [call.arguments] if form == "whole" else ["", *_pieces(call.arguments)]
+            yield self._delta({"tool_calls": [{"index": index, **_call(call, first)}]})
+            for piece in rest:
+                yield self._delta({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
     def finish(self, reason: str) -> bytes:
         """The last chunk of the choice."""
@@ -74,13 +85,16 @@ class Chunks:
         return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 
-def completion(model: str, text: str, finish: str, read: int, limit: int | None) -> dict[str, Any]:
+def completion(
+    model: str, text: str, calls: Sequence[ToolCall], finish: str, read: int, limit: int | None
+) -> dict[str, Any]:
     """An answer that is not streamed."""
     tokens = tokens_of(text)[:limit]
-    message = {"role": "assistant", "content": "".join(tokens), "refusal": None}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-    if limit is not None and len(tokens) == limit:
-        choice["finish_reason"] = "length"
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(tokens) or None, "refusal": None}
+    if calls:
+        message["tool_calls"] = [_call(each, each.arguments) for each in calls]
+    cut = limit is not None and len(tokens) == limit
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "length" if cut else finish}
     return {
         "id": _ID,
         "object": "chat.completion",
@@ -90,6 +104,15 @@ def completion(model: str, text: str, finish: str, read: int, limit: int | None)
         "choices": [choice],
         "usage": _usage(read, len(tokens)),
     }
+
+
+def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _pieces(text: str) -> list[str]:
+    """Arguments as they are written, a few characters at a time."""
+    return [text[place : place + _PIECE] for place in range(0, len(text), _PIECE)]
 
 
 def models_body(models: Sequence[str]) -> dict[str, Any]:

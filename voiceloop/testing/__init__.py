@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.testing.dial import Dialled, Reply, dial
-from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, script
+from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
 
 if TYPE_CHECKING:
     from voiceloop.testing.conformance import LLMConformance, STTConformance, TTSConformance
@@ -27,6 +27,7 @@ __all__ = [
     "ScriptedSTT",
     "ScriptedTTS",
     "TTSConformance",
+    "calls",
     "dial",
     "script",
 ]

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Sequence
 from contextlib import suppress
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
 
-from voiceloop.conversation import Message
+from voiceloop.conversation import Message, ToolCall
 from voiceloop.frames import Transcript
 from voiceloop.llm.base import LLM, ToolSpec, Usage
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.stt.base import STT, Flush
 from voiceloop.tts.base import TTS, Speech
 
-__all__ = ["Failing", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "script"]
+__all__ = ["Calls", "Failing", "ScriptedLLM", "ScriptedSTT", "ScriptedTTS", "calls", "script"]
 
-Reply = str | BaseException
+
+@dataclass(slots=True, frozen=True)
+class Calls:
+    """What a scripted model says when it asks for a tool; made by `calls`."""
+
+    name: str
+    arguments: str
+
+
+def calls(name: str, arguments: str | None = None, /, **values: Any) -> Calls:
+    """Ask for a tool: ``calls("price", drink="latte")``.
+
+    Args:
+        name: of the tool.
+        arguments: JSON, as a model writes it, also broken, in place of values.
+        values: what it is given.
+    """
+    return Calls(name, json.dumps(values) if arguments is None else arguments)
+
+
+Reply = str | BaseException | Calls | Sequence[str | Calls]
 Answerer = Callable[[Sequence[Message]], Reply]
 
 
@@ -120,12 +142,16 @@ class ScriptedLLM(LLM):
     """Answers from a script.
 
     Args:
-        replies: texts in order, the last one again when they run out; an exception is raised instead of answering.
-            Or a function of the messages.
+        replies: texts in order, the last one again when they run out. A reply that asks for tools is `calls`, or
+            several and text: ``("Let me look.", calls("price", drink="latte"))``; the one after it answers their
+            results. An exception is raised instead of answering. Or a function of the messages that gives any of
+            these.
         first: seconds until the first token.
         rate: tokens per second; 0 for all at once.
         failing: what goes wrong.
     """
+
+    takes_tools: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -141,27 +167,30 @@ class ScriptedLLM(LLM):
         self.failing = failing
         self.requests: list[list[Message]] = []
         """What the model was asked, oldest first: copies of the messages of each request."""
+        self.offered: list[tuple[ToolSpec, ...]] = []
+        """The tools that it was offered in each request."""
 
     async def respond(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncGenerator[str | Usage, None]:
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """The next reply, word by word."""
-        self.requests.append([Message(m.role, m.text, m.unheard, m.interrupted) for m in messages])
+        self.requests.append([replace(message) for message in messages])
+        self.offered.append(tuple(tools))
         reply = self._reply(messages)
         if self.first:
             await asyncio.sleep(self.first)
         if isinstance(reply, BaseException):
             raise reply
-        tokens = [word if index == 0 else f" {word}" for index, word in enumerate(reply.split())]
+        items = _items([reply] if isinstance(reply, str | Calls) else reply, messages)
         fails = _strikes(self.failing)
-        for index, token in enumerate(tokens):
+        for index, item in enumerate(items):
             if fails(index) and self.failing is not None:
                 await self.failing.strike()
                 return
             if index and self.rate:
                 await asyncio.sleep(1 / self.rate)
-            yield token
-        yield Usage(sum(len(m.text.split()) for m in messages), len(tokens))
+            yield item
+        yield Usage(sum(len(m.text.split()) for m in messages), len(items))
 
     def _reply(self, messages: Sequence[Message]) -> Reply:
         if callable(self._replies):
@@ -169,11 +198,25 @@ class ScriptedLLM(LLM):
         return self._replies[min(len(self.requests), len(self._replies)) - 1]
 
 
+def _items(reply: Sequence[str | Calls], messages: Sequence[Message]) -> list[str | ToolCall]:
+    """A reply as it is given: words, and calls with identifiers that are new in the conversation."""
+    items: list[str | ToolCall] = []
+    made = sum(len(message.calls) for message in messages)
+    for part in reply:
+        if isinstance(part, Calls):
+            made += 1
+            items.append(ToolCall(f"call_{made}", part.name, part.arguments))
+        else:
+            for word in part.split():
+                items.append(f" {word}" if items else word)
+    return items
+
+
 def script(*replies: Reply, first: float = 0.0, rate: float = 0.0) -> ScriptedLLM:
     """A model that says these things, one each time it is asked, and then the last one again.
 
     Args:
-        replies: texts, or exceptions to raise.
+        replies: texts, `calls`, both in a tuple, or exceptions to raise.
         first: seconds until the first token.
         rate: tokens per second; 0 for all at once.
     """
