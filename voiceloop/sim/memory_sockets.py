@@ -30,6 +30,14 @@ Path = str | bytes | os.PathLike[str]
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
+class _End(socket.socket):
+    """One end of a connection. Options of TCP mean nothing to it."""
+
+    def setsockopt(self, level: int, *rest: Any) -> None:  # type: ignore[override]
+        if level != socket.IPPROTO_TCP:
+            super().setsockopt(level, *rest)
+
+
 class ListeningName:
     """Stands for a server's listening socket where a library asks for its address."""
 
@@ -177,7 +185,7 @@ class MemoryNetwork(asyncio.SelectorEventLoop):
             raise ConnectionRefusedError(
                 errno.ECONNREFUSED, f"nobody listens on the in-memory name {name!r} (names listened on: {taken})"
             )
-        near, far = socket.socketpair()
+        near, far = (_End(fileno=end.detach()) for end in socket.socketpair())
         near.setblocking(False)
         far.setblocking(False)
         server._accept(far)
