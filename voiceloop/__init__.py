@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from voiceloop.stt.base import STT
     from voiceloop.stt.processor import STTProcessor
     from voiceloop.text.processor import SpokenText
+    from voiceloop.tools.definition import tool
+    from voiceloop.tools.errors import ToolError
     from voiceloop.tts.base import TTS
     from voiceloop.tts.processor import TTSProcessor
+    from voiceloop.tts.stream import TTSStream
     from voiceloop.turns.processor import TurnTaking
+    from voiceloop.twilio.connections import ConnectionManager
     from voiceloop.twilio.transport import TwilioTransport
     from voiceloop.vad.processor import EnergyVAD, SileroVAD
 
@@ -43,6 +47,7 @@ _HOME = {
     "AudioStreamer": "output.audio_streamer",
     "Call": "call",
     "CallReport": "report",
+    "ConnectionManager": "twilio.connections",
     "Conversation": "conversation",
     "EnergyVAD": "vad.processor",
     "Cues": "language",
@@ -64,11 +69,14 @@ _HOME = {
     "Stream": "stream",
     "TTS": "tts.base",
     "TTSProcessor": "tts.processor",
+    "TTSStream": "tts.stream",
+    "ToolError": "tools.errors",
     "Turn": "report",
     "TurnTaking": "turns.processor",
     "TwilioTransport": "twilio.transport",
     "VoiceloopError": "errors",
     "handles": "handlers",
+    "tool": "tools.definition",
     "transforms": "handlers",
     "watch": "handlers",
 }
@@ -82,6 +90,7 @@ __all__ = [
     "AudioStreamer",
     "Call",
     "CallReport",
+    "ConnectionManager",
     "Conversation",
     "Cues",
     "EnergyVAD",
@@ -99,11 +108,14 @@ __all__ = [
     "SpokenText",
     "Stream",
     "TTSProcessor",
+    "TTSStream",
+    "ToolError",
     "Turn",
     "TurnTaking",
     "TwilioTransport",
     "VoiceloopError",
     "handles",
+    "tool",
     "transforms",
     "watch",
 ]

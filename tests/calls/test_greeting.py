@@ -72,7 +72,7 @@ async def test_a_caller_who_speaks_from_the_first_moment_is_not_talked_over(
     async with phone(greeting=GREETING, tts=ScriptedTTS(lexicon, first=0.5), llm=script("Certainly.")) as caller:
         said = await caller.says(said_text := "I need two coffees and a cake right now please")
         await caller.waits(2.5)
-        first, answer = caller.carrier.truth.sounds()
-        assert first[1] - first[0] < 0.1  # the greeting was taken back as soon as the caller was heard
+        *before, answer = caller.carrier.truth.sounds()
+        assert before == []  # the greeting was taken back before any of it was sent
         assert answer[0] - said.speech_ended == pytest.approx(0.5 + 0.5, abs=0.05)  # the silence, then the voice
         assert [message.text for message in caller.call.conversation] == [said_text, "Certainly."]

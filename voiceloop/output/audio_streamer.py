@@ -27,7 +27,6 @@ from voiceloop.frames import (
     Word,
 )
 from voiceloop.output.events import (
-    RATE,
     Finished,
     Output,
     PlayoutOptions,

@@ -11,6 +11,7 @@ from voiceloop.faults import describe
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
+from voiceloop.twilio.connections import ConnectionManager, TooManyCalls
 from voiceloop.twilio.transport import HandshakeError, TwilioTransport
 
 if TYPE_CHECKING:
@@ -23,21 +24,33 @@ log = logging.getLogger("voiceloop.twilio")
 Bot = Callable[[Call], Pipeline | Awaitable[Pipeline]]
 """What a bot file defines as ``bot``: called once per call, sync or async."""
 
+TRY_AGAIN_LATER = 1013
+"""Close code of a WebSocket (IANA registry): the server is full."""
 MAX_SOCKET_MESSAGE = 4 * 1024 * 1024
 """Bytes of a WebSocket message beyond which the socket is closed. Below it the protocol machine refuses politely."""
 
 
-def media_app(bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] | None = None) -> web.Application:
+def media_app(
+    bot: Bot,
+    runtime: Runtime,
+    *,
+    on_call: Callable[[Call], object] | None = None,
+    manager: ConnectionManager | None = None,
+) -> web.Application:
     """An aiohttp application with the one route ``GET /media``, which runs `bot` for every stream: `media_handler`."""
     from aiohttp import web
 
     app = web.Application()
-    app.router.add_get("/media", media_handler(bot, runtime, on_call=on_call))
+    app.router.add_get("/media", media_handler(bot, runtime, on_call=on_call, manager=manager))
     return app
 
 
 def media_handler(
-    bot: Bot, runtime: Runtime, *, on_call: Callable[[Call], object] | None = None
+    bot: Bot,
+    runtime: Runtime,
+    *,
+    on_call: Callable[[Call], object] | None = None,
+    manager: ConnectionManager | None = None,
 ) -> Callable[[web.Request], Awaitable[web.WebSocketResponse]]:
     """The handler of the route, for an application that has others too.
 
@@ -45,8 +58,11 @@ def media_handler(
         bot: makes the pipeline of a call.
         runtime: what the calls share; closed by whoever made it.
         on_call: called with every new `Call`, before the bot.
+        manager: where the live calls are found; a new one when not given. A call too many is refused.
     """
     from aiohttp import web
+
+    connections = ConnectionManager() if manager is None else manager
 
     async def media(request: web.Request) -> web.WebSocketResponse:
         # Twilio does not speak permessage-deflate; offering it is suspected to break its sockets.
@@ -58,16 +74,28 @@ def media_handler(
             log.warning("a socket that is no media stream: %s", error)
             await socket.close(code=1002, message=str(error).encode()[:120])
             return socket
-        await run_call(bot, transport, runtime, on_call)
+        try:
+            await run_call(bot, transport, runtime, on_call, connections)
+        except TooManyCalls as error:
+            log.warning("call %s was refused: %s", transport.started.call_sid, error)
+            await socket.close(code=TRY_AGAIN_LATER, message=b"too many calls")
         return socket
 
     return media
 
 
 async def run_call(
-    bot: Bot, transport: TwilioTransport, runtime: Runtime, on_call: Callable[[Call], object] | None = None
+    bot: Bot,
+    transport: TwilioTransport,
+    runtime: Runtime,
+    on_call: Callable[[Call], object] | None = None,
+    manager: ConnectionManager | None = None,
 ) -> CallReport:
-    """Run one call from its started stream to its end, also when the bot cannot be made."""
+    """Run one call from its started stream to its end, also when the bot cannot be made.
+
+    Raises:
+        TooManyCalls: the manager takes no more; the socket is left open.
+    """
     started = transport.started
     params = dict(started.parameters)
     call = Call(
@@ -79,15 +107,24 @@ async def run_call(
         params=params,
         runtime=runtime,
     )
+    if manager is not None:
+        manager.connect(call)
+        transport.manager = manager
     try:
         if on_call is not None:
             on_call(call)
         pipeline = await pipeline_of(bot, call)
-    except Exception as error:
+        return await pipeline.run(call)
+    except BaseException as error:
+        if call._ended is not None:  # it did begin, so there was a report
+            raise
+        await transport.stop()
+        if not isinstance(error, Exception):  # cancelled while the bot was made
+            call.ending = "cancelled"
+            call._report([])
+            raise
         line, detail = describe(error)
         log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail)
         call.note_fault("bot", line, detail)
-        await transport.stop()
         call.ending = "failed"
         return call._report([])
-    return await pipeline.run(call)

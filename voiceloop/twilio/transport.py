@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import VoiceloopError
-from voiceloop.frames import CallerAudio, CallStart, Digit, MarkEcho
+from voiceloop.frames import CallStart
 from voiceloop.processor import Processor
 from voiceloop.registry import Work
+from voiceloop.twilio.handlers import HANDLERS
 from voiceloop.twilio.media_clock import MediaClock
-from voiceloop.twilio.protocol import Dtmf, MarkEchoed, Media, MediaStream, ProtocolError, Started, State, Stopped
+from voiceloop.twilio.protocol import Event, MediaStream, ProtocolError, Started, State, Stopped
 
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse
 
+    from voiceloop.twilio.connections import ConnectionManager
+
 __all__ = ["HandshakeError", "TransportOptions", "TwilioTransport"]
 
-RATE = 8000
 NOTED_REFUSALS = 10
 """Refused messages that are recorded one by one; more are only counted."""
 
@@ -41,13 +43,17 @@ class TransportOptions:
     """Messages against the protocol that a call survives."""
     unsent: int = 8_000_000
     """Bytes waiting to be written before the line is held to be dead."""
+    held: int = 1_000_000
+    """Characters of messages that are read before the call begins; about a minute of audio. Then they wait in the
+    socket."""
 
 
 class TwilioTransport(Processor):
     """Hears the caller through a WebSocket, and speaks to them.
 
     Made by `accept`. Pushes `CallerAudio`, `Digit` and `MarkEcho`; the streamer at the end of the pipeline speaks
-    through `send_media`, `send_mark` and `send_clear`.
+    through `send_media`, `send_mark` and `send_clear`. What a message does to the call is said in
+    `voiceloop.twilio.handlers`.
     """
 
     def __init__(
@@ -61,12 +67,19 @@ class TwilioTransport(Processor):
         self._stream = stream
         self.started = started
         self.options = options or TransportOptions()
-        self._clock = MediaClock()
+        self.clock = MediaClock()
+        """When the caller's words were spoken."""
+        self.manager: ConnectionManager | None = None
+        """Where the live calls of the same application are found."""
         self._out: deque[str] = deque()
         self._unsent = 0
         self._news: asyncio.Future[None] | None = None
         self._heard_at = 0.0
         self._refused: list[str] = []
+        # What came before the call has begun, and when.
+        self._early: list[tuple[Event, float]] | None = []
+        self._early_size = 0
+        self._room: asyncio.Future[None] | None = None
 
     @classmethod
     async def accept(cls, socket: WebSocketResponse, options: TransportOptions | None = None) -> TwilioTransport:
@@ -103,15 +116,24 @@ class TwilioTransport(Processor):
 
     # --- what comes in -------------------------------------------------------------------------------------
 
-    def on_call_start(self, start: CallStart) -> None:
-        """Begin to read and to write."""
+    async def start(self) -> None:
+        """Begin to read: what comes while the other processors start is kept, with its time."""
         assert self._engine is not None
         for refusal in self._refused:
             self.call.note_fault("twilio.protocol", refusal)
-        self._heard_at = self.call.now
         self._engine.spawn(self._read(), "twilio reader", origin=self._index, on_done=self._closed)
+
+    def on_call_start(self, start: CallStart) -> None:
+        """Begin to hear and to write."""
+        assert self._engine is not None
+        self._heard_at = self.call.now
         self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed)
         self._watch()
+        early, self._early = self._early, None
+        for event, arrived in early or ():
+            HANDLERS[type(event)](self, event, arrived)
+        if self._room is not None:
+            self._room.set_result(None)
 
     async def _read(self) -> None:
         socket = self._socket
@@ -121,30 +143,43 @@ class TwilioTransport(Processor):
             if data is None:
                 return
             self.receive(data)
+            if self._early is not None:
+                await self._hold_back(len(data))
+
+    async def _hold_back(self, size: int) -> None:
+        """Read no more before the call has begun when much has come."""
+        self._early_size += size
+        if self._early_size >= self.options.held:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
 
     def receive(self, data: str | bytes) -> None:
         """Take one WebSocket message."""
+        try:
+            event = self.parse(data)
+        except ProtocolError as error:
+            if self._stream.refused <= NOTED_REFUSALS:
+                self.call.note_fault("twilio.protocol", str(error))
+            if self._stream.refused >= self.options.refusals:
+                self.call.end("protocol")
+            return
+        if event is None:
+            return
+        if self._early is None or type(event) is Stopped:
+            HANDLERS[type(event)](self, event, self._heard_at)
+        else:
+            self._early.append((event, self._heard_at))
+
+    def parse(self, data: str | bytes) -> Event | None:
+        """What a message says; None when it says nothing to us. It is a sign of life of the line.
+
+        Raises:
+            ProtocolError: it is not allowed here.
+        """
         call = self.call
         call.wake("in", data)
         self._heard_at = call.now
-        try:
-            event = self._stream.receive(data)
-        except ProtocolError as error:
-            if self._stream.refused <= NOTED_REFUSALS:
-                call.note_fault("twilio.protocol", str(error))
-            if self._stream.refused >= self.options.refusals:
-                call.end("protocol")
-            return
-        if type(event) is Media:
-            payload = event.payload
-            at = self._clock.speech_time(event.timestamp_ms, len(payload) / RATE, call.now)
-            self.push(CallerAudio(payload, at))
-        elif type(event) is MarkEchoed:
-            self.push(MarkEcho(event.name, event.sequence, call.now))
-        elif type(event) is Dtmf:
-            self.push(Digit(event.digit, call.now))
-        elif type(event) is Stopped:
-            call.end("caller hung up")
+        return self._stream.receive(data)
 
     def _closed(self, work: Work) -> None:
         """The socket is gone: with or without a ``stop`` the call is over."""
