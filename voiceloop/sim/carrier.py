@@ -64,6 +64,8 @@ class Carrier:
         connector: of aiohttp, owned from here on; ``aiohttp.UnixConnector(path=name)`` reaches a server in memory.
         session: of aiohttp, instead of a connector; stays the caller's own.
         headers: of the handshake, such as ``X-Twilio-Signature``.
+        call_sid: of the call that the stream belongs to; made up from the seed when not given.
+        account_sid: of the account, likewise.
 
     Used as an asynchronous context manager it connects, and hangs up at the end.
     """
@@ -77,9 +79,12 @@ class Carrier:
         connector: aiohttp.BaseConnector | None = None,
         session: aiohttp.ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        call_sid: str | None = None,
+        account_sid: str | None = None,
     ) -> None:
         self.options = options or CarrierOptions()
-        self.stream = CarrierStream(*(_sid(prefix, self.options.seed) for prefix in ("MZ", "CA", "AC")))
+        given = {"MZ": None, "CA": call_sid, "AC": account_sid}
+        self.stream = CarrierStream(*(sid or _sid(prefix, self.options.seed) for prefix, sid in given.items()))
         self.playback = Playback(
             capacity=round(self.options.buffer_seconds * RATE),
             echo_on_clear=self.options.echo_on_clear,

@@ -1,0 +1,172 @@
+"""Twilio's requests to an application: signed webhooks and WebSockets, through a tunnel if there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from voiceloop.twilio.signature import SIGNATURE_HEADER, sign
+
+__all__ = ["Signing", "Unreachable", "WebClient", "WebhookFault"]
+
+WEBHOOK_LIMIT: Final = 15.0
+"""Seconds that an application may take to answer."""
+MAX_TWIML: Final = 64 * 1024
+"""Bytes of an answer (error 11750)."""
+_XML: Final = ("text/xml", "application/xml", "text/html")
+Signing = Literal["wss", "https", "port", "slash", "bad", "none"]
+"""Which URL the handshake of a stream is signed as: Twilio's own is not settled. Or not at all."""
+
+
+class WebhookFault(Exception):
+    """A webhook that failed; `code` is Twilio's error."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Unreachable(WebhookFault):
+    """A URL that the simulator has no way to."""
+
+
+@dataclass(slots=True)
+class Target:
+    """Where a public URL really is."""
+
+    url: str
+    headers: dict[str, str]
+
+
+class WebClient:
+    """Requests of one account.
+
+    Args:
+        tunnels: from the public address of an application (``https://agent.example.com``) to where it listens
+            (``http://127.0.0.1:8080``). Without one only this machine can be reached.
+    """
+
+    def __init__(self, auth_token: str, tunnels: Mapping[str, str]) -> None:
+        self._token = auth_token
+        self.tunnels = {public.rstrip("/"): here.rstrip("/") for public, here in tunnels.items()}
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Of all requests; opened by the first."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, url: str, form: Iterable[tuple[str, str]], *, signature: str | None = None) -> tuple[str, str]:
+        """Post a signed form. Returns content type and text of the answer.
+
+        Args:
+            signature: instead of the right one.
+
+        Raises:
+            WebhookFault: 11100, no URL; 11200, it fails or takes more than 15 s; 11210, no such host; 11750, too long.
+        """
+        fields = list(form)
+        target = self.target(url)
+        headers = {**target.headers, SIGNATURE_HEADER: signature or sign(self._token, url, fields)}
+        try:
+            async with (
+                asyncio.timeout(WEBHOOK_LIMIT),
+                self.session.post(
+                    target.url,
+                    data=aiohttp.FormData(fields, charset="utf-8"),
+                    headers={**headers, "User-Agent": "TwilioProxy/1.1"},
+                    allow_redirects=False,
+                ) as response,
+            ):
+                body = await response.content.read(MAX_TWIML + 1)
+                while len(body) <= MAX_TWIML and (more := await response.content.read(MAX_TWIML)):
+                    body += more
+                status, kind = response.status, response.content_type
+        except TimeoutError:
+            raise WebhookFault(11200, f"HTTP retrieval failure: no answer from {url} within 15 s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise WebhookFault(11200, f"HTTP retrieval failure: {url}: {error}") from None
+        if not 200 <= status < 300:
+            raise WebhookFault(11200, f"HTTP retrieval failure: got HTTP {status} response to {url}")
+        if len(body) > MAX_TWIML:
+            raise WebhookFault(11750, "TwiML response body too large: more than 64 kB")
+        return kind, body.decode(errors="replace")
+
+    async def twiml(self, url: str, form: Iterable[tuple[str, str]]) -> str:
+        """Ask an application for TwiML.
+
+        Raises:
+            WebhookFault: as `post`; 12300, what comes is no XML.
+        """
+        kind, text = await self.post(url, form)
+        if kind not in _XML:
+            raise WebhookFault(12300, f"Invalid Content-Type: {kind} from {url}")
+        return text
+
+    def stream(self, url: str, signing: Signing) -> Target:
+        """Where a stream goes, with the headers of its handshake.
+
+        Raises:
+            WebhookFault: 31922, the scheme is not wss; 31923, no URL; 11210, no such host.
+        """
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise WebhookFault(31923, f"Stream - malformed URL: {url!r}")
+        if parts.scheme != "wss" and not (parts.scheme == "ws" and is_here(parts.hostname)):
+            raise WebhookFault(31922, f"Stream - invalid URL scheme {parts.scheme!r}, expected wss")
+        parts = parts._replace(query="", fragment="")  # a query is not supported
+        public = parts.geturl()
+        default = {"wss": 443, "ws": 80}[parts.scheme]
+        signed = {
+            "wss": public,
+            "https": "http" + public.removeprefix("ws"),
+            "port": public if parts.port else parts._replace(netloc=f"{parts.netloc}:{default}").geturl(),
+            "slash": public + "/",
+            "bad": public + "/elsewhere",
+        }
+        target = self.target("http" + public.removeprefix("ws"))
+        if signing != "none":
+            target.headers[SIGNATURE_HEADER] = sign(self._token, signed[signing])
+        return target
+
+    def target(self, url: str) -> Target:
+        """Where a public URL really is.
+
+        Raises:
+            WebhookFault: 11100, it is no URL; 11210, there is no tunnel to its host.
+        """
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in ("http", "https"):
+            raise WebhookFault(11100, f"Invalid URL format: {url!r}")
+        here = self.tunnels.get(f"{parts.scheme}://{parts.netloc}")
+        if here is not None:
+            headers = {"Host": parts.netloc, "X-Forwarded-Host": parts.netloc, "X-Forwarded-Proto": parts.scheme}
+            return Target(here + parts._replace(scheme="", netloc="", fragment="").geturl(), headers)
+        if not is_here(host):
+            raise Unreachable(11210, f"HTTP bad host name: {host} (the simulator has no tunnel to it)")
+        return Target(url, {})
+
+
+def is_here(host: str) -> bool:
+    """Whether it is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
