@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voiceloop.call import Call
     from voiceloop.conversation import Conversation, Message
     from voiceloop.errors import MissingExtra, VoiceloopError
+    from voiceloop.fallback import Fallback
     from voiceloop.handlers import handles, transforms, watch
     from voiceloop.language import Cues, Language, LanguageError, Phrases
     from voiceloop.languages import LANGUAGES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from voiceloop.llm.base import LLM
     from voiceloop.output.audio_streamer import AudioStreamer
     from voiceloop.pipeline import Pipeline
+    from voiceloop.prices import Prices
     from voiceloop.processor import Processor
     from voiceloop.report import CallReport, Turn
     from voiceloop.runtime import Runtime
@@ -51,6 +53,7 @@ _HOME = {
     "Conversation": "conversation",
     "EnergyVAD": "vad.processor",
     "Cues": "language",
+    "Fallback": "fallback",
     "LANGUAGES": "languages",
     "LLM": "llm.base",
     "LLMAggregator": "llm.aggregator",
@@ -60,6 +63,7 @@ _HOME = {
     "MissingExtra": "errors",
     "Phrases": "language",
     "Pipeline": "pipeline",
+    "Prices": "prices",
     "Processor": "processor",
     "Runtime": "runtime",
     "STT": "stt.base",
@@ -94,6 +98,7 @@ __all__ = [
     "Conversation",
     "Cues",
     "EnergyVAD",
+    "Fallback",
     "LLMAggregator",
     "Language",
     "LanguageError",
@@ -101,6 +106,7 @@ __all__ = [
     "MissingExtra",
     "Phrases",
     "Pipeline",
+    "Prices",
     "Processor",
     "Runtime",
     "STTProcessor",

@@ -53,6 +53,7 @@ class Answer:
         "state",
         "text",
         "turn",
+        "voiced",
         "working",
     )
 
@@ -83,6 +84,8 @@ class Answer:
         """True once its producer will write no more."""
         self.delivered = False
         """True once its last content has passed the whole pipeline."""
+        self.voiced = 0
+        """Characters that were handed to a voice: they are paid for, heard or not."""
         self.working = 0
         """Tools that run for it: more of it comes when they are done, however long it is silent."""
         self._holds = 0

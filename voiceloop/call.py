@@ -227,8 +227,7 @@ class Call(Leaving):
 
     def note_served(self, kind: str, served: Served) -> None:
         """Keep who did the work of a request to providers of a kind (``stt``, ``llm``, ``tts``)."""
-        self._record.note_served(kind, served)
-        if served.instead_of:
+        if self._record.note_served(kind, served):
             self.note_fault(f"{served.instead_of}.replaced", f"{served.name} does its work: {served.why}")
 
     async def send_digits(self, digits: str) -> None:

@@ -42,6 +42,7 @@ class Record:
         """When the call began, seconds on the loop's clock."""
         self.served: dict[str, Counter[str]] = {}
         """Requests by who served them, for each kind of provider (``stt``, ``llm``, ``tts``)."""
+        self._serving: dict[str, tuple[str, str]] = {}
         self._spoken: dict[Answer, SpokenAnswer] = {}
         self._on_turn: list[Callable[[Turn], object]] = []
         self._on_end: list[Callable[[CallReport], object]] = []
@@ -81,9 +82,11 @@ class Record:
             messages.append(written)
         return messages
 
-    def note_served(self, kind: str, served: Served) -> None:
-        """Who did the work of a request; a switch is noted as a failure that harmed nobody."""
+    def note_served(self, kind: str, served: Served) -> bool:
+        """Who did the work of a request. Returns whether another one than before stands in for the first choice."""
         self.served.setdefault(kind, Counter())[served.name] += 1
+        before, self._serving[kind] = self._serving.get(kind), (served.name, served.instead_of)
+        return bool(served.instead_of) and before != self._serving[kind]
 
     def close_answer(self, answer: Answer, *, ending: bool) -> None:
         """An answer is over and nothing of it is left to be heard: its turn is, too."""
@@ -103,6 +106,8 @@ class Record:
         unheard = len(answer.text.strip()) if spoken is None else len(spoken.unheard)
         if answer.dead and unheard:
             self.usage["llm.wasted_characters"] += unheard
+            heard = 0 if spoken is None else len(spoken.heard)
+            self.usage["tts.wasted_characters"] += max(0, min(unheard, answer.voiced - heard))
 
     def _close_turn(self, answer: Answer, said: UserTurn, spoken: SpokenAnswer | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}

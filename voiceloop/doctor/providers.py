@@ -13,7 +13,7 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
 from voiceloop.llm.base import LLM
 from voiceloop.stt.base import STT, Flush
-from voiceloop.tts.base import TTS
+from voiceloop.tts.base import TTS, Speech
 
 __all__ = ["check_provider"]
 
@@ -94,6 +94,6 @@ async def _speak(tts: TTS) -> str:
 
     async with aclosing(tts.generate(text())) as speech:
         async for piece in speech:
-            if piece.audio:
+            if isinstance(piece, Speech) and piece.audio:
                 return "it speaks"
     raise VoiceloopError("it ended without a sound: does this voice speak the bot's language?")

@@ -13,7 +13,7 @@ from typing import Final
 from voiceloop.errors import VoiceloopError
 from voiceloop.sim.carrier import Carrier
 from voiceloop.sim.playback import RATE
-from voiceloop.tts.base import TTS
+from voiceloop.tts.base import TTS, Speech
 
 __all__ = ["CallEnded", "Caller", "GaveUp", "Heard", "Interrupted", "Utterance", "speech_bounds"]
 
@@ -270,7 +270,7 @@ class Caller:
             if self._voice is None:
                 raise ValueError(f"saying {what!r} needs a voice: Caller(carrier, voice=…), or give audio")
             async with aclosing(self._voice.generate(_once(what))) as speech:
-                self._rendered[what] = b"".join([piece.audio async for piece in speech])
+                self._rendered[what] = b"".join([piece.audio async for piece in speech if isinstance(piece, Speech)])
         return self._rendered[what]
 
     def _loop_time(self) -> float:

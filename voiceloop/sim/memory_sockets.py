@@ -33,7 +33,7 @@ ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 class _End(socket.socket):
     """One end of a connection. Options of TCP mean nothing to it."""
 
-    def setsockopt(self, level: int, *rest: Any) -> None:  # type: ignore[override]
+    def setsockopt(self, level: int, *rest: Any) -> None:
         if level != socket.IPPROTO_TCP:
             super().setsockopt(level, *rest)
 

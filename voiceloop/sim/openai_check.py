@@ -94,7 +94,7 @@ def _check_call(call: Any, param: str) -> None:
         and isinstance(function.get("name"), str)
         and isinstance(function.get("arguments"), str)
     )
-    if not fine:
+    if not fine or function is None:
         raise Wrong(f"Invalid type for '{param}': expected a function call.", param, "invalid_type")
     _check_name(function["name"], f"{param}.function.name")
 

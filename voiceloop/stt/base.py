@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from voiceloop.frames import Transcript
 from voiceloop.language import check_language
+from voiceloop.served import Served
 
 if TYPE_CHECKING:
     from voiceloop.processor import Processor
@@ -62,7 +63,7 @@ class STT(ABC):
         """Give back what `warm` opened."""
 
     @abstractmethod
-    def transcribe(self, audio: AsyncIterator[bytes | Flush]) -> AsyncGenerator[Transcript | Flush, None]:
+    def transcribe(self, audio: AsyncIterator[bytes | Flush]) -> AsyncGenerator[Transcript | Flush | Served, None]:
         """Recognise one stream of audio.
 
         Args:

@@ -8,6 +8,7 @@ from voiceloop.frames import CallEnd, CallerAudio, CallStart, SpeechPaused, Spee
 from voiceloop.processor import Processor
 from voiceloop.pull import pour
 from voiceloop.registry import Timer, Work
+from voiceloop.served import Served
 from voiceloop.stt.base import STT, Flush
 from voiceloop.stt.feed import AudioFeed
 
@@ -173,10 +174,12 @@ class STTProcessor(Processor):
         if utterance.settled:
             utterance.give_up()
 
-    def _heard(self, utterance: _Utterance, attempt: int, item: Transcript | Flush) -> None:
+    def _heard(self, utterance: _Utterance, attempt: int, item: Transcript | Flush | Served) -> None:
         if self._engine is None or attempt != utterance.attempt:
             return
-        if isinstance(item, Transcript):
+        if isinstance(item, Served):
+            self.call.note_served("stt", item)
+        elif isinstance(item, Transcript):
             utterance.last = item
             self.push(item)
         elif item is utterance.asked:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing, suppress
 from typing import Any, Generic, TypeVar
 
+from voiceloop.served import Served
 from voiceloop.sim.loop import LeftBehind, describe_task, run_virtual, settle
 
 __all__ = ["Consumer", "ContractBroken", "Feed", "require", "run", "until"]
@@ -115,6 +116,8 @@ class Consumer(Generic[T]):
             return
         async with aclosing(items):
             async for item in items:
+                if isinstance(item, Served):  # who did it is no part of what was done
+                    continue
                 self.got.append(item)
                 if len(self.got) == self._leave_after:
                     self.left = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from voiceloop.frames import Word
 from voiceloop.language import check_language
+from voiceloop.served import Served
 
 if TYPE_CHECKING:
     from voiceloop.processor import Processor
@@ -55,7 +56,7 @@ class TTS(ABC):
         """Give back what `warm` opened."""
 
     @abstractmethod
-    def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
+    def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech | Served, None]:
         """Speak.
 
         Args:

@@ -11,6 +11,7 @@ from voiceloop.frames import Audio, Text, Word
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
 from voiceloop.runtime import Canned
+from voiceloop.served import Served
 from voiceloop.stream import Stream
 from voiceloop.tts.base import TTS, Speech
 
@@ -105,6 +106,8 @@ class TTSProcessor(Processor):
         words: list[Word] = []
         async with aclosing(self._tts.generate(script())) as speech:
             async for piece in speech:
+                if isinstance(piece, Served):
+                    continue
                 audio += piece.audio
                 words += piece.words
                 if len(audio) > MAX_CANNED_SECONDS * RATE:
@@ -118,27 +121,35 @@ class TTSProcessor(Processor):
         answer = text.answer
         script = _Script(text)
         begun = self._spoken[1] if self._spoken[0] == answer.id else 0
-        for attempt in range(1, self.options.tries + 1):
-            try:
-                await self._generate(text, script, begun)
-                break
-            except ProviderFailed as error:
-                spoken = self._spoken[0] == answer.id and self._spoken[1] > begun
-                if attempt == self.options.tries or spoken or answer.dead:
-                    raise
-                self.call.note_fault(f"{type(self._tts).__name__}.failed", f"{error}; asking again", error.detail)
-        self.call.usage["tts.characters"] += sum(map(len, script.given))
+        try:
+            for attempt in range(1, self.options.tries + 1):
+                try:
+                    await self._generate(text, script, begun)
+                    break
+                except ProviderFailed as error:
+                    spoken = self._spoken[0] == answer.id and self._spoken[1] > begun
+                    if attempt == self.options.tries or spoken or answer.dead:
+                        raise
+                    self.call.note_fault(f"{type(self._tts).__name__}.failed", f"{error}; asking again", error.detail)
+        finally:
+            given = sum(map(len, script.given))
+            answer.voiced += given
+            if self._engine is not None:
+                self.call.usage["tts.characters"] += given
 
     async def _generate(self, text: Stream[Text], script: _Script, begun: int) -> None:
         engine = self._engine
         if engine is None:
             return
         answer = text.answer
-        pull: Pull[Speech] = Pull(engine, self._tts.generate(script.read()), "tts", answer)
+        pull: Pull[Speech | Served] = Pull(engine, self._tts.generate(script.read()), "tts", answer)
         samples = begun
         try:
             while True:
                 speech = await self._next(pull, script)
+                if isinstance(speech, Served):
+                    self.call.note_served("tts", speech)
+                    continue
                 offset = begun / RATE
                 words = speech.words
                 if begun:
@@ -156,7 +167,7 @@ class TTSProcessor(Processor):
         finally:
             pull.close()
 
-    async def _next(self, pull: Pull[Speech], script: _Script) -> Speech:
+    async def _next(self, pull: Pull[Speech | Served], script: _Script) -> Speech | Served:
         """The next piece. A voice that waits for text is not stalled, unless it got some and says nothing for long."""
         waited = 0.0
         given = len(script.given)

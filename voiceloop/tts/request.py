@@ -134,11 +134,11 @@ class VoiceRequest:
         self._task = asyncio.get_running_loop().create_task(run, name=f"{self._name} of a TTSStream")
         self._task.add_done_callback(self._done)
 
-    async def _run(self, speech: AsyncGenerator[Speech, None]) -> None:
+    async def _run(self, speech: AsyncGenerator[Speech | Served, None]) -> None:
         async with aclosing(speech):
             async for piece in speech:
-                if not isinstance(piece, Speech):
-                    continue  # Served
+                if isinstance(piece, Served):
+                    continue
                 while self._ready is not None:
                     self._space = asyncio.get_running_loop().create_future()
                     await self._space
