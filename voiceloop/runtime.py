@@ -108,6 +108,13 @@ class Runtime:
             self._canned[key] = await speak(text)
         return self._canned[key]
 
+    def forget(self, provider: object) -> asyncio.Future[None] | None:
+        """Keep nothing of a provider that was one call's own. Gives its warming, for whoever closes it to end."""
+        for key in [key for key in self._canned if key[0] == id(provider)]:
+            del self._canned[key]
+        known = self._warm.pop(id(provider), None)
+        return None if known is None else known[1]
+
     offload = staticmethod(offload)
 
     async def aclose(self) -> None:
