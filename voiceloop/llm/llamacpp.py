@@ -118,9 +118,7 @@ class LlamaCpp(LLM):
         del engine
         await offload(holder.clear)
 
-    async def respond(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncGenerator[Item, None]:
+    async def respond(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Item, None]:
         if self._engine is None:
             await self.warm()
         limit = self.options.engine.context - self.options.max_tokens
