@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from voiceloop.frames import Word
 from voiceloop.tts.cartesia_text import Pieces
 from voiceloop.tts.cartesia_track import Track
+from voiceloop.tts.pace import Pace
 
 TEXT = "Well, I can help you with that. It is 3.50 for a coffee, e.g. a mocha. Anything else?"
 
@@ -184,3 +185,43 @@ def test_where_no_times_came_it_is_not_known_where_to_go_on() -> None:
     made.take(all=True)
     with pytest.raises(LookupError, match=r"4\.0 s were spoken and no word times came"):
         made.cut()
+
+
+def first_pieces(text: str, *, eager: bool) -> list[str]:
+    pieces = Pieces(phrases=True, idle=0.2, eager=eager)
+    got = []
+    for number, word in enumerate(text.split(" ")):
+        pieces.feed(word if number == 0 else f" {word}", number * 0.02)
+        while piece := pieces.take(opening=not got):
+            got.append(piece)
+    return got
+
+
+@pytest.mark.parametrize(
+    ("text", "eager", "pieces"),
+    [
+        ("It is ready in five minutes, thank you. Goodbye then.", True, ["It ", "is ready "]),
+        ("It is ready in five minutes, thank you. Goodbye then.", False, ["It is ready "]),
+        ("Sure, one large latte with milk.", True, ["Sure,"]),
+        ("... well, I think so.", True, ["... well,"]),
+    ],
+)
+def test_an_eager_answer_begins_with_its_first_word_and_goes_on_in_phrases(
+    text: str, eager: bool, pieces: list[str]
+) -> None:
+    assert first_pieces(text, eager=eager)[: len(pieces)] == pieces
+
+
+def test_the_pace_is_that_of_the_text_without_its_pauses() -> None:
+    pace = Pace()
+    assert not pace.within(1.0)
+    pace.note(None, 1.0)
+    pace.note(1.0, 1.02)
+    assert pace.gap == pytest.approx(0.02)
+    pace.note(1.02, 9.0)
+    assert pace.gap == pytest.approx(0.02)
+    for _ in range(50):
+        pace.note(0.0, 0.1)
+    assert pace.gap == pytest.approx(0.1, abs=0.001)
+    assert pace.within(0.11)
+    assert not pace.within(0.03)

@@ -18,6 +18,7 @@ from voiceloop.tts.cartesia_endpoint import CARTESIA, KEY_VARIABLE, URL_VARIABLE
 from voiceloop.tts.cartesia_events import Refused
 from voiceloop.tts.cartesia_link import ERRORS, Link
 from voiceloop.tts.cartesia_options import CartesiaOptions, settings
+from voiceloop.tts.pace import Pace
 
 __all__ = ["CARTESIA", "KEY_VARIABLE", "URL_VARIABLE", "CartesiaOptions", "CartesiaTTS"]
 
@@ -79,6 +80,7 @@ class CartesiaTTS(TTS):
         self.model = model
         self._endpoint = Endpoint(base_url, api_key, self.options.version)
         self._link = Link(self._endpoint, self.options, connector)
+        self._pace = Pace()
         self._siblings: dict[str, CartesiaTTS] = {}
         if self.options.language is not None:
             self._siblings[self.options.language] = self
@@ -110,7 +112,7 @@ class CartesiaTTS(TTS):
         await self._link.aclose()
 
     async def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
-        answer = Answer(self._link, self._fields, self.options)
+        answer = Answer(self._link, self._fields, self.options, self._pace)
         try:
             async with aclosing(answer.speak(text)) as pieces:
                 async for speech in pieces:

@@ -20,9 +20,13 @@ from voiceloop.tts.cartesia_options import CartesiaOptions
 from voiceloop.tts.cartesia_socket import AUDIO_LIMIT, Context
 from voiceloop.tts.cartesia_text import Pieces
 from voiceloop.tts.cartesia_track import RATE, Track
+from voiceloop.tts.pace import Pace
 
 __all__ = ["Answer", "BrokenOff"]
 
+QUICK = 0.03
+"""Seconds between two pieces of text, at most, for an answer to begin with a single word: the next ones must be there
+before it is spoken."""
 _EARLY = 0.002
 """Seconds by which a timer may fire before its time."""
 _LETTERS = 15.0
@@ -68,17 +72,22 @@ class Answer:
         link: the way to Cartesia.
         fields: what stands in every request.
         options: how to speak.
+        pace: of the model, from the answers before; kept up with this one.
     """
 
-    def __init__(self, link: Link, fields: Mapping[str, Any], options: CartesiaOptions) -> None:
+    def __init__(self, link: Link, fields: Mapping[str, Any], options: CartesiaOptions, pace: Pace) -> None:
         self._link = link
         self._fields = fields
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._pieces = Pieces(
-            phrases=not options.max_buffer_delay_ms, idle=options.idle, language=options.language or "en"
+            phrases=not options.max_buffer_delay_ms,
+            idle=options.idle,
+            language=options.language or "en",
+            eager=options.eager and pace.within(QUICK),
         )
+        self._pace = pace
         self.unreadable: BaseException | None = None
         """What the text raised."""
         self._given = 0  # bytes
@@ -108,8 +117,12 @@ class Answer:
     # --- the text -----------------------------------------------------------------------------------------------
 
     async def _read(self, text: AsyncIterator[str]) -> None:
+        last: float | None = None
         async for piece in text:
-            self._pieces.feed(piece, self._loop.time())
+            now = self._loop.time()
+            self._pace.note(last, now)
+            last = now
+            self._pieces.feed(piece, now)
             self._news.set()
         self._pieces.close()
 

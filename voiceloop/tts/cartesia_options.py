@@ -28,6 +28,10 @@ class CartesiaOptions:
     max_buffer_delay_ms: int = 0
     """0: text is handed over phrase by phrase, and each is spoken at once. Up to 5000: word by word as it is written,
     and Cartesia waits so many milliseconds at most for more, for the sake of its melody."""
+    eager: bool = True
+    """While the model writes so quickly that the next words come before one is spoken, the first word of an answer is
+    spoken as soon as it is whole, and phrases follow. False: an answer begins with a phrase, 60 to 100 ms later; its
+    first word is then spoken in the knowledge of the second."""
     idle: float = 0.2
     """Seconds without new text after which the words that are there are spoken as they are."""
     pause: float = 0.8

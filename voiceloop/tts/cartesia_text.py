@@ -33,12 +33,14 @@ class Pieces:
         phrases: pieces are phrases, the first of them short (see `PhraseCutter`); otherwise whole words as they come.
         idle: seconds without new text after which whole words are a piece although their phrase goes on.
         language: of the text, a tag.
+        eager: the first word alone is a piece, whatever phrase it begins.
     """
 
-    def __init__(self, *, phrases: bool, idle: float, language: str = "en") -> None:
+    def __init__(self, *, phrases: bool, idle: float, language: str = "en", eager: bool = False) -> None:
         self._rules = PhraseRules(language=language)
         self._cutter: PhraseCutter | None = PhraseCutter(self._rules) if phrases else None
         self._idle = idle
+        self._eager = eager and phrases
         self._text = ""
         self._cut = 0  # where the cutter's last phrase ended
         self._ends: list[int] = []  # where pieces end, ascending
@@ -80,6 +82,11 @@ class Pieces:
         self._fed_at = now
         if self._cutter is None:
             self._end_at(_whole(self._text))
+            return
+        if self._eager and any(map(str.isalnum, self._text[: (end := _whole(self._text))])):
+            self._eager = False
+            self._end_at(end)
+            self._begin_anew()
             return
         for phrase in self._cutter.feed(text):
             self._cut += len(phrase.text)
