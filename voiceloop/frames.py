@@ -222,7 +222,8 @@ class SpeechPaused(Signal):
 class Transcript(Signal):
     """What a recogniser understood.
 
-    A later transcript of the same segment replaces an earlier one; segments follow each other in an utterance.
+    A later transcript of the same segment replaces an earlier one; segments follow each other in an utterance, and
+    utterances in the call.
     """
 
     text: str
@@ -232,6 +233,12 @@ class Transcript(Signal):
     """Number of the segment within its utterance, from 0."""
     settled: bool = False
     """True when the recogniser has answered for all audio up to the last flush."""
+    words: tuple[Word, ...] = ()
+    """When final: its words with their times, in seconds from the first sample the recogniser was given; empty for a
+    recogniser that does not say."""
+    utterance: int | None = None
+    """Number of the utterance within the call, from 0; a recogniser that listens to the whole call has a single one.
+    Set by the stage that runs the recogniser. None when it is not known."""
 
 
 @dataclass(slots=True, eq=False)

@@ -17,12 +17,13 @@ Phone = Callable[..., Any]
 
 
 class Streaming(STT):
-    """Final segments, numbered through the call; raises at the flushes it is told to."""
+    """Final segments, numbered through the call or `anew` behind each flush; raises at the flushes it is told to."""
 
     per_call: ClassVar[bool] = True
 
-    def __init__(self, lexicon: Lexicon, *, breaks_at: set[int] | None = None) -> None:
+    def __init__(self, lexicon: Lexicon, *, breaks_at: set[int] | None = None, anew: bool = False) -> None:
         self._lexicon = lexicon
+        self._anew = anew
         self._breaks_at = breaks_at or set()
         self.streams = 0
         self.flushes = 0
@@ -40,13 +41,70 @@ class Streaming(STT):
             await asyncio.sleep(0.1)
             if text := self._lexicon.text(bytes(heard)):
                 yield Transcript(text, True, segment)
-                segment += 1
+                segment += not self._anew
                 heard.clear()
             yield piece
 
 
-async def test_it_hears_every_turn_in_one_stream(phone: Phone, lexicon: Lexicon) -> None:
-    stt = Streaming(lexicon)
+class Late(STT):
+    """Answers a flush with what is not final; the final comes `after` that, written otherwise."""
+
+    per_call: ClassVar[bool] = True
+
+    def __init__(self, lexicon: Lexicon, after: float, more: str = ".") -> None:
+        self._lexicon = lexicon
+        self.after = after
+        self.more = more
+
+    async def transcribe(self, audio: AsyncIterator[bytes | Flush]) -> AsyncGenerator[Transcript | Flush, None]:
+        out: asyncio.Queue[Transcript | Flush | None] = asyncio.Queue()
+        reader = asyncio.create_task(self._read(audio, out))
+        try:
+            while (item := await out.get()) is not None:
+                yield item
+        finally:
+            reader.cancel()
+
+    async def _read(self, audio: AsyncIterator[bytes | Flush], out: asyncio.Queue[Transcript | Flush | None]) -> None:
+        heard, segment, loop = bytearray(), 0, asyncio.get_running_loop()
+        async for piece in audio:
+            if isinstance(piece, bytes):
+                heard += piece
+                continue
+            if text := self._lexicon.text(bytes(heard)):
+                out.put_nowait(Transcript(text, False, segment))
+                final = Transcript(text.capitalize() + self.more, True, segment)
+                loop.call_later(self.after, out.put_nowait, final)
+                segment += 1
+                heard.clear()
+            out.put_nowait(piece)
+        out.put_nowait(None)
+
+
+@pytest.mark.parametrize("after", [0.2, 0.5, 0.8, 1.5, 2.5, 4.0])
+@pytest.mark.parametrize("more", [".", " please"])
+async def test_a_final_that_comes_late_is_no_turn_and_is_never_repeated(
+    phone: Phone, lexicon: Lexicon, after: float, more: str
+) -> None:
+    llm = script("Certainly.", first=0.2)
+    async with phone(stt=Late(lexicon, after, more), llm=llm) as caller:
+        for words in ("two coffees", "and a cake", "that is all"):
+            await caller.says(words)
+            await caller.hears("Certainly.")
+        report = await caller.hangs_up()
+    answered = [turn.caller for turn in report.turns if turn.heard]
+    assert [text.lower().removesuffix(".").removesuffix(" please") for text in answered] == [
+        "two coffees",
+        "and a cake",
+        "that is all",
+    ]
+    if more == ".":
+        assert len(llm.requests) == 3
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["numbered through", "numbered anew"])
+async def test_it_hears_every_turn_in_one_stream(phone: Phone, lexicon: Lexicon, anew: bool) -> None:
+    stt = Streaming(lexicon, anew=anew)
     llm = script("Certainly.")
     async with phone(greeting="Hello!", stt=stt, llm=llm) as caller:
         await caller.hears()
@@ -61,9 +119,10 @@ async def test_it_hears_every_turn_in_one_stream(phone: Phone, lexicon: Lexicon)
     assert report.faults == []
 
 
-async def test_a_pause_inside_a_turn_makes_two_segments_of_one_turn(phone: Phone, lexicon: Lexicon) -> None:
+@pytest.mark.parametrize("anew", [False, True], ids=["numbered through", "numbered anew"])
+async def test_a_pause_inside_a_turn_makes_two_segments_of_one_turn(phone: Phone, lexicon: Lexicon, anew: bool) -> None:
     llm = script("Certainly.")
-    async with phone(stt=Streaming(lexicon), llm=llm) as caller:
+    async with phone(stt=Streaming(lexicon, anew=anew), llm=llm) as caller:
         await caller.says("two coffees please")
         await caller.waits(0.3)
         await caller.says("and a cake")

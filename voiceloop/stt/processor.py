@@ -34,13 +34,16 @@ class STTOptions:
 class _Utterance:
     """One stream of audio at a recogniser."""
 
-    def __init__(self, feed: AudioFeed, keep: bool) -> None:
+    def __init__(self, number: int, feed: AudioFeed, keep: bool) -> None:
+        self.number = number
         self.feed = feed
         self.keep = keep
         self.audio = bytearray()
         self.size = 0
         self.last = Transcript("")
         self.asked: Flush | None = None
+        self.first_final = False  # its segment 0 is
+        self.counts_anew = False  # a segment 0 that comes now is another one
         self.settled = False
         self.broken = False
         self.tries = 1  # since it last answered for everything
@@ -80,6 +83,7 @@ class STTProcessor(Processor):
         self.options = options or STTOptions()
         self._pre_roll = bytearray()
         self._utterance: _Utterance | None = None
+        self._count = 0  # utterances so far
 
     async def start(self) -> None:
         """Warm the recogniser."""
@@ -135,9 +139,14 @@ class STTProcessor(Processor):
         self._close()
 
     def _open(self, before: bytes) -> None:
-        utterance = self._utterance = _Utterance(AudioFeed(self._stt.chunk), keep=not self._stt.per_call)
+        feed = AudioFeed(self._stt.chunk)
+        utterance = self._utterance = _Utterance(self._next_number(), feed, keep=not self._stt.per_call)
         utterance.hear(before)
         self._run(utterance)
+
+    def _next_number(self) -> int:
+        self._count += 1
+        return self._count - 1
 
     def _run(self, utterance: _Utterance) -> None:
         assert self._engine is not None
@@ -180,13 +189,28 @@ class STTProcessor(Processor):
         if isinstance(item, Served):
             self.call.note_served("stt", item)
         elif isinstance(item, Transcript):
+            self._place(utterance, item)
             utterance.last = item
             self.push(item)
-        elif item is utterance.asked:
+            return
+        # A final is not revised. So a recogniser of whole calls that begins with 0 again means another segment.
+        utterance.counts_anew = utterance.first_final and not utterance.keep
+        if item is utterance.asked:
             utterance.stop_waiting()
             utterance.settled, utterance.tries = True, 1
             last = utterance.last
-            self.push(Transcript(last.text, last.final, last.segment, settled=True))
+            self.push(Transcript(last.text, last.final, last.segment, settled=True, utterance=utterance.number))
+
+    def _place(self, utterance: _Utterance, item: Transcript) -> None:
+        """Say which utterance of the call a transcript is of."""
+        if utterance.counts_anew and item.segment == 0:
+            self._count_anew(utterance)
+        utterance.first_final = utterance.first_final or (item.final and item.segment == 0)
+        item.utterance = utterance.number
+
+    def _count_anew(self, utterance: _Utterance) -> None:
+        utterance.number = self._next_number()
+        utterance.first_final = utterance.counts_anew = False
 
     def _ended(self, utterance: _Utterance, attempt: int, failure: tuple[str, str] | None) -> None:
         current = utterance is self._utterance
@@ -210,7 +234,8 @@ class STTProcessor(Processor):
                 self._utterance = None
             self.call.fault(kind, message, detail)
             if current and utterance.last.text:  # the turn is what was understood; else the caller is asked again
-                self.push(Transcript("", True, utterance.last.segment, settled=True))
+                last = utterance.last
+                self.push(Transcript("", True, last.segment, settled=True, utterance=utterance.number))
 
     def _again(self, utterance: _Utterance) -> None:
         utterance.tries += 1
@@ -221,6 +246,8 @@ class STTProcessor(Processor):
         utterance.feed.feed(bytes(utterance.audio))
         if not utterance.keep:
             utterance.asked = None  # what was said is lost: nobody can answer for it
+            self._count_anew(utterance)
+            utterance.last = Transcript("")
         elif utterance.asked is not None:
             self._ask(utterance)
         if closed:

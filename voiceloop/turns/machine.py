@@ -11,6 +11,7 @@ was learnt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from enum import Enum
 
@@ -28,6 +29,9 @@ from voiceloop.turns.events import (
 from voiceloop.turns.speech import Speech
 
 __all__ = ["Agent", "Caller", "TurnMachine", "TurnOptions"]
+
+_NONE = (-1, -1)
+_WORD = re.compile(r"[\w'’]+")
 
 
 class Caller(Enum):
@@ -65,6 +69,8 @@ class TurnMachine:
         self._unanswered = False  # nothing of an answer to it was heard
         self._turn_text = ""
         self._turn_started = 0.0
+        self._last = _NONE  # utterance and segment of the latest words that are in a turn
+        self._last_before = _NONE  # the same before the last turn
         self._continued = False  # what was said includes a turn that was ended before
         self._withdrawn: tuple[int, ...] = ()  # answers to that, cut before they were known to be heard
         self._went_on: float | None = None  # of what was said since: the first sample
@@ -121,18 +127,23 @@ class TurnMachine:
         return self.tick(now)
 
     def transcript(
-        self, now: float, text: str, *, final: bool = False, segment: int = 0, settled: bool = False
+        self,
+        now: float,
+        text: str,
+        *,
+        final: bool = False,
+        segment: int = 0,
+        settled: bool = False,
+        utterance: int | None = None,
     ) -> list[Action]:
         """The recogniser gave words (see `frames.Transcript`). `settled` must not come before its `speech_paused`."""
-        if self._started is None:  # nothing was said since the last turn: is this a late word of that?
-            if settled and self._turn.repeats(text, segment):
-                self._revised = self._turn.text != self._turn_text
+        late = utterance is not None and (utterance, segment) <= self._last
+        if self._started is None or late:  # nothing was said since the last turn, or this is of before it
+            known = self._hear_late(text, final=final, segment=segment, settled=settled, utterance=utterance)
+            if known and self._started is None:
                 return self.tick(now)
-            if self._unheard() and self._turn.revises(segment):
-                self._turn.hear(text, final=final, segment=segment)
-                self._revised = final and self._turn.text != self._turn_text
-                return self.tick(now)
-        self._speech.hear(text, final=final, segment=segment, settled=settled)
+        if not late:  # else its turn was answered
+            self._speech.hear(text, final=final, segment=segment, settled=settled, utterance=utterance)
         if self.caller is Caller.SILENT and self.pending:  # late, or of speech too faint for the detector
             self._started = now if self._started is None else self._started
             self._ended = now if self._ended is None else self._ended
@@ -142,6 +153,21 @@ class TurnMachine:
         if self.caller is Caller.PAUSED:
             self._settled = self._settled or settled
         return self.tick(now)
+
+    def _hear_late(self, text: str, *, final: bool, segment: int, settled: bool, utterance: int | None) -> bool:
+        """Whether a transcript is of the last turn, and only tells more of that."""
+        if settled and self._turn.repeats(text, segment, utterance):
+            self._revised = self._changed()
+            return True
+        if self._unheard() and self._turn.revises(segment, utterance):
+            self._turn.hear(text, final=final, segment=segment, utterance=utterance)
+            self._revised = final and self._changed()
+            return True
+        return False
+
+    def _changed(self) -> bool:
+        """Whether the words of the last turn are others than those it ended with; not how they are written."""
+        return _words(self._turn.text) != _words(self._turn_text)
 
     def digit(self, now: float) -> list[Action]:
         """The caller pressed a key: they are there."""
@@ -167,6 +193,7 @@ class TurnMachine:
             self._sounding = answer
             self._unanswered = self._revised = False
         elif answer in self._withdrawn:
+            self._last = max(self._last, self._speech.last_before or self._last)
             self._speech, self._started = self._speech.joined(), self._went_on
             self._withdrawn, self._continued, self._cut = (), False, True
         return self.tick(now)
@@ -251,6 +278,7 @@ class TurnMachine:
         assert started is not None
         assert ended is not None
         self._turn, self._turn_text, self._turn_started = self._speech, text, started
+        self._last_before, self._last = self._last, max(self._last, self._speech.last or self._last)
         self._speech, self._continued, self._revised, self._withdrawn = Speech(), False, False, ()
         self._asked, self._unanswered, self._reprompts = True, True, 0
         self._think(now)
@@ -266,6 +294,7 @@ class TurnMachine:
         if withdrawn := self._unanswered:  # nobody heard an answer to the last turn: the caller goes on
             self._withdrawn, self._went_on = cut if self._turn.join(self._speech) else (), self._started
             self._speech, self._turn = self._turn, Speech()
+            self._last = self._last_before
             self._started, self._continued = self._turn_started, True
             self._unanswered = self._revised = False
             if self.caller is Caller.SILENT:
@@ -305,3 +334,7 @@ class TurnMachine:
                 self._think(now)
             self._idle = max(self._idle, at)
         return self.tick(now)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())

@@ -82,6 +82,7 @@ class TurnTaking(Processor):
                 final=transcript.final,
                 segment=transcript.segment,
                 settled=transcript.settled,
+                utterance=transcript.utterance,
             )
         )
 
