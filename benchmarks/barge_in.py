@@ -24,7 +24,7 @@ from voiceloop.sim.caller import GaveUp
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.loop import run_virtual
 from voiceloop.sim.profiles import PROFILES
-from voiceloop.sim.services import MODELS, simulated_services
+from voiceloop.sim.services import KEY, MODELS, simulated_services
 from voiceloop.stt.google import GoogleSTT
 from voiceloop.testing import dial
 from voiceloop.tts.cartesia import CartesiaTTS
@@ -57,13 +57,13 @@ async def one(seed: int) -> Cut | None:
     lexicon = Lexicon()
 
     def answer(messages: Sequence[Message]) -> str:
-        return text if len(messages) < 5 else "Sure."
+        return "Sure." if "stop" in messages[-1].text else text
 
     carrier = CarrierOptions(seed=seed, delay_to_server=ONE_WAY, delay_from_server=ONE_WAY, jitter=JITTER)
     async with simulated_services(answer, profile=PROFILES["google"], lexicon=lexicon) as services:
         stt = GoogleSTT(channel=services.google.channel)
-        llm = AnthropicLLM(MODELS[0], api_key="simulated", base_url=services.anthropic.base_url)
-        tts = CartesiaTTS("voice", api_key="simulated", base_url=services.cartesia.base_url)
+        llm = AnthropicLLM(MODELS[0], api_key=KEY, base_url=services.anthropic.base_url)
+        tts = CartesiaTTS("voice", api_key=KEY, base_url=services.cartesia.base_url)
 
         def bot(call: Call) -> Pipeline:
             ears = [call.transport, EnergyVAD(), stt, TurnTaking("Hello.")]

@@ -24,7 +24,7 @@ from voiceloop.llm.anthropic import AnthropicLLM
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.loop import run_virtual
 from voiceloop.sim.profiles import PROFILES
-from voiceloop.sim.services import MODELS, simulated_services
+from voiceloop.sim.services import KEY, MODELS, simulated_services
 from voiceloop.stt.google import GoogleOptions, GoogleSTT
 from voiceloop.testing import dial
 from voiceloop.tts.cartesia import CartesiaOptions, CartesiaTTS
@@ -93,8 +93,8 @@ async def waits(profile: str, setting: Setting, turns: int) -> tuple[list[float]
     quick = PROFILES[profile] if setting.rate is None else replace(PROFILES[profile], rate=setting.rate)
     async with simulated_services(answer, profile=quick, lexicon=lexicon) as services:
         stt = GoogleSTT(channel=services.google.channel, options=setting.google)
-        llm = AnthropicLLM(MODELS[0], api_key="simulated", base_url=services.anthropic.base_url)
-        tts = CartesiaTTS("voice", api_key="simulated", base_url=services.cartesia.base_url, options=setting.cartesia)
+        llm = AnthropicLLM(MODELS[0], api_key=KEY, base_url=services.anthropic.base_url)
+        tts = CartesiaTTS("voice", api_key=KEY, base_url=services.cartesia.base_url, options=setting.cartesia)
 
         def bot(call: Call) -> Pipeline:
             ears = [call.transport, EnergyVAD(), stt, TurnTaking("Hello.", TurnOptions(silence=setting.silence))]
@@ -152,7 +152,7 @@ def main() -> None:
 def _table(profile: str, rows: list[dict[str, Any]]) -> None:
     base = rows[0]
     print(
-        f"\nProfile {profile}, {base['turns']} turns each, milliseconds; the parts add up to {base['sum_of_parts']}:\n"
+        f"\nProfile {profile}, {base['turns']} turns each, milliseconds; the services add up to {base['sum_of_parts']}:\n"
     )
     print(f"{'':32}{'p50':>6}{'p95':>6}{'':4}{'endpoint':>9}{'stt':>6}{'llm':>6}{'tts':>6}{'rest':>6}")
     for row in rows:
