@@ -63,7 +63,7 @@ SIMULATED: list[tuple[Any, ...]] = [
 ]
 
 if __name__ == "__main__":
-    if "--simulate" in sys.argv:
+    if sys.argv[1:]:  # --simulate; --help says more
         from voiceloop.cli.simulate import simulate
 
         sys.exit(simulate(bot, SIMULATED))

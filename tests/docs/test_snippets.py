@@ -257,7 +257,7 @@ def test_the_readme_opens_with_two_commands_that_need_nothing_but_python() -> No
     assert [len(block.commands) for block in first] == [1, 1]
     assert all(block.text.startswith("python3 -m venv .venv && .venv/bin/pip install ") for block in first)
     assert first[0].text.rstrip().endswith(".venv/bin/voiceloop demo")
-    assert first[1].text.rstrip().endswith(".venv/bin/python -m pytest")
+    assert first[1].text.rstrip().endswith(".venv/bin/python -m pytest -n auto --dist loadfile")
     assert "#" not in "\n".join(text.splitlines()[1 : first[1].line])  # no heading stands between
 
 
