@@ -68,7 +68,7 @@ class GoogleOptions:
     """So long after the flush and after its last change an interim is trusted."""
     limit: float = 1.5
     """A flush is answered after this time with the words there are. When there are none, though somebody made a sound,
-    and the stream has not ended either, another stream is asked."""
+    and the stream has not ended either, another stream is asked; after half of it when there are some, and not all."""
     punctuation: bool = True
     """Final results with punctuation."""
     word_times: bool = True

@@ -299,14 +299,16 @@ class Session:
         span = attempt.span
         if span is None or attempt not in (span.attempt, span.rival):
             return
+        end = attempt.base + round(reply.end * RATE)
         if reply.finals or reply.interim:
-            span.tries = 0
             self._prefer(span, attempt)
+        if reply.finals or (reply.interim and end > max(span.text_end, span.shadow)):
+            span.tries = 0  # what was known before is no progress: every stream may end behind it
         now = self._loop.time()
         for final in reply.finals:
             self._text.final(span, attempt.base, final, now)
         if reply.interim:
-            self._text.interim(span, reply.interim, attempt.base + round(reply.end * RATE), now)
+            self._text.interim(span, reply.interim, end, now)
         if reply.over:
             attempt.close()
         self._tick()
@@ -346,8 +348,7 @@ class Session:
                 yield span.retry_at, lambda span=span: self._open(span)  # type: ignore[misc]
             if span.end is not None:
                 yield span.drain_at, lambda span=span: self._settle(span)  # type: ignore[misc]
-                if not span.told:
-                    yield span.stall_at, lambda span=span: self._stalled(span)  # type: ignore[misc]
+                yield self._stalled_at(span), lambda span=span: self._stalled(span)  # type: ignore[misc]
         if not self._ended and self._text.spans[-1].attempt is not None:
             yield self._heard_at + self._options.idle, self._rest
 
@@ -356,17 +357,23 @@ class Session:
         span = asked.span
         if span is None or span.done:
             return asked.at
-        assert span.end is not None
         last = asked.at + self._options.limit
-        speech = span.end - PAUSE if span.loud_end is None else min(span.loud_end, span.end - PAUSE)
+        speech = _speech_end(span)
         if not span.text and span.final_end >= speech - TOLERANCE:
             return asked.at
         if self._options.settle == "interim" and span.told and span.text_end >= speech - TOLERANCE:
             return min(last, max(asked.at, span.changed) + self._options.stable)
         return last if span.told or span.final_end >= speech - TOLERANCE else math.inf
 
+    def _stalled_at(self, span: Span) -> float:
+        """When another stream is asked. Of one that has said something, but not all, the rest is wanted in time."""
+        if not span.told:
+            return span.stall_at
+        missing = max(span.text_end, span.shadow, span.final_end) < _speech_end(span) - TOLERANCE
+        return span.stall_at - self._options.limit / 2 if missing else math.inf
+
     def _stalled(self, span: Span) -> None:
-        """Somebody spoke and nothing came, not even the end of the stream: ask another one."""
+        """Somebody spoke and nothing came, or not all, and not the end of the stream either: ask another one."""
         span.stall_at = math.inf
         if span.attempt is not None:
             slow = span.attempt
@@ -386,3 +393,9 @@ class Session:
             span.attempt.stop()
             span.attempt = None
         self._stop_spare()
+
+
+def _speech_end(span: Span) -> int:
+    """Position where speech ends in a closed span."""
+    assert span.end is not None
+    return span.end - PAUSE if span.loud_end is None else min(span.loud_end, span.end - PAUSE)

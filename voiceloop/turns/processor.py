@@ -60,7 +60,7 @@ class TurnTaking(Processor):
     def on_call_start(self, start: CallStart) -> None:
         """Greet."""
         self._act(self._machine.call_started(self.call.now))
-        if self.greeting:
+        if self.greeting and self.call.ending is None:  # else a stage could not start, and the goodbye was said
             self.call.say(self.greeting)
 
     # --- the caller ----------------------------------------------------------------------------------------
