@@ -151,9 +151,7 @@ def main() -> None:
 
 def _table(profile: str, rows: list[dict[str, Any]]) -> None:
     base = rows[0]
-    print(
-        f"\nProfile {profile}, {base['turns']} turns each, milliseconds; the services add up to {base['sum_of_parts']}:\n"
-    )
+    print(f"\nProfile {profile}, {base['turns']} turns each, ms; the services add up to {base['sum_of_parts']}:\n")
     print(f"{'':32}{'p50':>6}{'p95':>6}{'':4}{'endpoint':>9}{'stt':>6}{'llm':>6}{'tts':>6}{'rest':>6}")
     for row in rows:
         parts = row["median_parts"]

@@ -93,15 +93,15 @@ async def test_a_provider_that_always_fails_gets_apologies_and_then_a_goodbye(
 
 
 @pytest.mark.parametrize("how", ["stall", "deaf"])
-async def test_a_model_that_stalls_once_is_asked_again_after_eight_seconds(
+async def test_a_model_that_stalls_once_is_asked_again_after_five_seconds(
     phone: Phone, lexicon: Lexicon, how: Any
 ) -> None:
     outcome = await three_turns(phone, lexicon, "llm", Failing(how, requests=ONCE["llm"]))
     assert outcome.texts == ANSWERS[1:4]
-    assert outcome.waits[0] == pytest.approx(8.6, abs=0.2)
+    assert outcome.waits[0] == pytest.approx(5.6, abs=0.2)
     assert outcome.waits[1:] == pytest.approx([0.6, 0.6], abs=0.1)
     assert outcome.kinds[0] == "ScriptedLLM.failed"
-    assert outcome.report.faults[0].message == "llm: nothing came for 8 s; asking again"
+    assert outcome.report.faults[0].message == "llm: nothing came for 5 s; asking again"
 
 
 @pytest.mark.parametrize("how", ["stall", "deaf"])

@@ -120,8 +120,8 @@ BROKEN = {
     "error": (Reply(LONG, fault="error"), 1.6, 3.6, "the service is overloaded (while it answered)"),
     "garbage": (Reply(LONG, fault="garbage"), 1.4, 1.2, "expected JSON in the stream"),
     "line": (Reply(LONG, fault="line"), 1.4, 1.2, "an event of more than 256 KiB"),
-    "stall": (Reply(LONG, fault="stall"), 9.1, 10.6, "nothing came for"),
-    "pings": (Reply(LONG, fault="pings"), 9.1, 10.6, "nothing came for"),
+    "stall": (Reply(LONG, fault="stall"), 6.1, 10.6, "nothing came for"),
+    "pings": (Reply(LONG, fault="pings"), 6.1, 10.6, "nothing came for"),
 }
 """What happens; seconds until the answer when it happens once before the first word, until the apology when it happens
 every time; the cause as the report tells it."""

@@ -121,13 +121,13 @@ async def test_where_nothing_listens_from_the_start_the_caller_hears_so_and_the_
     assert "nothing listens there: start the server" in report.faults[0].message
 
 
-async def test_a_server_that_is_silent_is_asked_again_after_eight_seconds(dial: Phone) -> None:
+async def test_a_server_that_is_silent_is_asked_again_after_five_seconds(dial: Phone) -> None:
     sim = OpenAISim([Reply("Never said.", first=60.0), "One large mocha."])
     async with talking(dial, sim, silence=6.0) as caller:
         said = await caller.says("A large mocha please")
         reply = await caller.hears("One large mocha.", timeout=40)
         report = await caller.hangs_up()
-    assert reply.started - said.speech_ended == pytest.approx(8.6, abs=0.2)
+    assert reply.started - said.speech_ended == pytest.approx(5.6, abs=0.2)
     assert kinds(report)[0] == "OpenAILLM.failed"
     assert sim.requests[0].left_at is not None
 

@@ -28,7 +28,7 @@ CHARACTERS_PER_TOKEN = 4
 class LLMOptions:
     """How long to wait for a model, and how often to ask."""
 
-    first_text: float = 8.0
+    first_text: float = 5.0
     """Seconds until the first words of an answer."""
     stall: float = 5.0
     """Seconds between two pieces of an answer."""

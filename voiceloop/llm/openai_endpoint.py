@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from voiceloop.errors import ModelError
-from voiceloop.llm.openai_stream import error_text, quoted
+from voiceloop.errors import ModelError, quoted
+from voiceloop.llm.openai_stream import error_text
+from voiceloop.web_service import Key, base_url, nearby, read_some, scrubbed, unreachable
 
-__all__ = ["KEY_VARIABLE", "OPENAI", "Endpoint", "Refused", "explained", "model_names", "read_some", "refused"]
+__all__ = ["KEY_VARIABLE", "OPENAI", "Endpoint", "Refused", "explained", "model_names", "refused"]
 
 OPENAI = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -24,9 +22,8 @@ ERROR_LIMIT = 16 * 1024
 """Bytes of an error that are read."""
 READ_LIMIT = 3.0
 """Seconds that reading an error may take."""
-_SECRET = 6
-"""Characters of a header from which on it is taken out of messages: a shorter one is no key."""
 _KEYS = ("authorization", "api-key", "x-api-key")
+_LIKE = "http://localhost:11434/v1"
 _START = "`ollama serve`, `vllm serve MODEL` or `llama-server -m MODEL.gguf`"
 
 
@@ -67,13 +64,11 @@ class Endpoint:
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
         self._base = _base(base_url)
-        self._given = api_key
         self._own = dict(headers)
-        self._key: str | None = None
-        self._withheld = False
+        self._key = Key(api_key, KEY_VARIABLE)
         host = self._base.host or ""
         self.is_openai = host == URL(OPENAI).host
-        self.nearby = _nearby(host)
+        self.nearby = nearby(host)
         """Whether the server is on this machine or in a private network."""
 
     def __str__(self) -> str:
@@ -91,35 +86,25 @@ class Endpoint:
         """
         if any(name.lower() in _KEYS for name in self._own):
             return
-        key = (self._given if self._given is not None else os.environ.get(KEY_VARIABLE, "")).strip()
-        if any(not "!" <= character <= "~" for character in key):
-            raise ModelError("the key holds blanks or characters that no key has: look for a slip in copying it")
-        # What lies in the environment was not meant for whoever can listen on the way to this host.
-        self._withheld = bool(key) and self._given is None and self._base.scheme == "http" and not self.nearby
-        self._key = None if self._withheld else key or None
-        if self._key is None and self.is_openai:
+        self._key.find(self._base)
+        if self._key.value is None and self.is_openai:
             raise ModelError(f"no key: set the environment variable {KEY_VARIABLE}, or pass api_key")
 
     def lock(self) -> None:
         """Forget a key that came from the environment."""
-        self._key = None
+        self._key.forget()
 
     def headers(self) -> dict[str, str]:
         """What every request carries."""
         # Compressed, an answer would be held back until a block of it is full.
         headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
-        if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key}"
+        if self._key.value is not None:
+            headers["Authorization"] = f"Bearer {self._key.value}"
         return headers | self._own
 
     def scrubbed(self, text: str) -> str:
         """The text without keys, for a server may say them back."""
-        secrets = [self._key, self._given, *self._own.values(), *self._base.query.values()]
-        found = {part for secret in secrets if secret for part in (secret, secret.rpartition(" ")[2])}
-        for secret in sorted(found, key=len, reverse=True):
-            if len(secret) >= _SECRET:
-                text = text.replace(secret, "***")
-        return text
+        return scrubbed(text, [*self._key.secrets, *self._own.values(), *self._base.query.values()])
 
     def refusal(self, error: Refused, model: str, offered: list[str] | None) -> str:
         """What a refusal means, and what to do.
@@ -149,12 +134,9 @@ class Endpoint:
         return f"the server refused the request (status {status}){said}"
 
     def _no_entry(self) -> str:
-        if self._withheld:
-            return (
-                f"it wants a key, and {KEY_VARIABLE} is not sent over plain http to another network: use https, or "
-                "pass api_key"
-            )
-        if self._key is None and not any(name.lower() in _KEYS for name in self._own):
+        if self._key.withheld:
+            return f"it wants a key, and {self._key.withheld}"
+        if self._key.value is None and not any(name.lower() in _KEYS for name in self._own):
             return f"it wants a key: set the environment variable {KEY_VARIABLE}, or pass api_key"
         return "it does not accept the key"
 
@@ -173,30 +155,11 @@ def explained(error: BaseException, connect: float) -> str:
     Args:
         connect: seconds that connecting was given.
     """
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = quoted(str(error.certificate_error))
-        return f"its certificate is not trusted: {why}. For one of your own, pass connector"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no TLS connection can be made: does the server speak plain http? Then base_url begins with http://"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "no host of this name is found: check base_url and the network"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if error.os_error.errno == errno.ECONNREFUSED:
-            return f"nothing listens there: start the server (such as {_START}), or mend base_url"
-        return f"no connection: {quoted(error.os_error.strerror or str(error.os_error))}"
-    if isinstance(error, asyncio.TimeoutError):
-        return f"no connection within {connect:g} s"
+    if said := unreachable(error, connect, f"start the server (such as {_START}), or mend base_url"):
+        return said
     if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionError):
         return "the connection ended before the answer was complete"
     return f"{type(error).__name__}: {quoted(str(error))}"
-
-
-async def read_some(response: aiohttp.ClientResponse, limit: int, start: bytes = b"") -> bytes:
-    """The body of a response, but not more than `limit` bytes and what came with them."""
-    body = bytearray(start)
-    while len(body) <= limit and (chunk := await response.content.readany()):
-        body += chunk
-    return bytes(body)
 
 
 async def refused(response: aiohttp.ClientResponse) -> Refused:
@@ -222,22 +185,7 @@ def model_names(body: Any) -> list[str] | None:
 
 
 def _base(text: str) -> URL:
-    try:
-        url = URL(text)
-    except (ValueError, TypeError):
-        url = URL()
-    if url.user is not None or url.password is not None:
-        raise ValueError("base_url holds a user name or password: pass headers={'Authorization': …} in the options")
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"expected base_url like 'http://localhost:11434/v1', got {quoted(str(text))!r}")
-    if url.path.rstrip("/").endswith("/chat/completions"):
+    url = base_url(text, _LIKE)
+    if url.path.endswith("/chat/completions"):
         raise ValueError("base_url ends before /chat/completions, which is added to it")
-    return url.with_fragment(None).with_path(url.path.rstrip("/")).with_query(url.query)
-
-
-def _nearby(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
-    return address.is_loopback or address.is_private or address.is_link_local
+    return url
