@@ -1,4 +1,4 @@
-"""Errors of the library, and the one way to import an optional package."""
+"""Errors of the library, what they may quote, and the one way to import an optional package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-__all__ = ["MissingExtra", "ModelError", "VoiceloopError", "require"]
+__all__ = ["MissingExtra", "ModelError", "VoiceloopError", "quoted", "require"]
+
+_QUOTE = 200
+"""Characters of what came from outside that are put into a message."""
 
 
 class VoiceloopError(Exception):
@@ -19,6 +22,13 @@ class ModelError(VoiceloopError):
 
 class MissingExtra(VoiceloopError, ImportError):
     """An optional package is needed and not installed. The message names the extra that brings it."""
+
+
+def quoted(text: str) -> str:
+    """What came from outside, on one line, cut short, without control characters."""
+    line = " ".join(text[: 8 * _QUOTE].split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return line if len(line) <= _QUOTE else f"{line[: _QUOTE - 1]}…"
 
 
 def require(module: str, extra: str, what: str | None = None) -> ModuleType:

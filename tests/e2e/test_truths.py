@@ -138,8 +138,6 @@ async def test_5_a_caller_who_stays_silent_is_told_goodbye(shop: Shop) -> None:
     assert line.status == "completed"
 
 
-
-
 @pytest.mark.parametrize("after", [0.15, 0.4, 0.9, 1.7, 2.6, 3.8, 5.3])
 async def test_6_a_barge_in_stops_it_and_memory_holds_what_was_heard(shop: Shop, after: float) -> None:
     async with shop([LONG, "Sure."], round_trip=0.12) as bar:

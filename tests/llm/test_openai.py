@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from voiceloop.conversation import Message
 from voiceloop.errors import ModelError
@@ -332,8 +333,11 @@ async def test_instructions_are_read_ahead_while_the_greeting_is_spoken_and_agai
 )
 async def test_only_a_server_nearby_is_made_to_read_ahead_unasked(base_url: str, expected: bool) -> None:
     sim = OpenAISim(["Yes."])
-    async with sim.listening():
-        llm = OpenAILLM("sim", base_url=base_url.replace("https", "http"), connector=sim.connector)
+    async with sim.listening() as url:
+        there = URL(url).authority  # a name in memory, for an address that is elsewhere
+        llm = OpenAILLM(
+            "sim", base_url=base_url.replace("https", "http"), connector=lambda: aiohttp.UnixConnector(path=there)
+        )
         await llm.prepare(HELLO[:1])
         await asyncio.sleep(1)
         await llm.aclose()

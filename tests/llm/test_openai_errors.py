@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from voiceloop.conversation import Message
 from voiceloop.errors import ModelError
@@ -136,8 +137,11 @@ async def test_the_key_of_the_environment_does_not_go_over_plain_http_to_another
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     sim = OpenAISim(["-"], key=KEY)
-    async with sim.listening():
-        llm = OpenAILLM("sim", base_url="http://llm.example.com/v1", connector=sim.connector)
+    async with sim.listening() as base_url:
+        there = URL(base_url).authority  # a name in memory, for an address that is elsewhere
+        llm = OpenAILLM(
+            "sim", base_url="http://llm.example.com/v1", connector=lambda: aiohttp.UnixConnector(path=there)
+        )
         said = await failure(llm)
     assert "it wants a key, and OPENAI_API_KEY is not sent over plain http to another network: use https" in said
     assert "Authorization" not in sim.requests[0].headers

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.llm.base import Usage
-from voiceloop.llm.openai_stream import EVENT_LIMIT, AnswerReader, Event, EventStream, Thoughts, error_text, quoted
+from voiceloop.llm.openai_stream import EVENT_LIMIT, AnswerReader, Event, EventStream, error_text
+from voiceloop.llm.openai_thoughts import Thoughts
 
 
 def events(*chunks: bytes) -> list[Event]:

@@ -17,7 +17,7 @@ import pytest
 from voiceloop.audio import mulaw
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.cartesia import CartesiaSim, CartesiaSimOptions, Trouble
-from voiceloop.sim.cartesia_wire import Encoder
+from voiceloop.sim.cartesia_samples import Encoder
 from voiceloop.testing import ScriptedTTS
 
 cartesia = pytest.importorskip("cartesia", reason="the official client is not installed: pip install 'voiceloop[test]'")

@@ -8,17 +8,15 @@ is only listened to when the first has had its chance.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 from voiceloop.fallback.members import SpokenMembers
 from voiceloop.fallback.options import FallbackFailed
 from voiceloop.fallback.request import EARLY, News, Request
-from voiceloop.fallback.segments import Numbering, Segments
+from voiceloop.fallback.segments import Numbering
 from voiceloop.fallback.tape import Lane, Tape
+from voiceloop.fallback.telling import Heard, Run, Telling
 from voiceloop.fallback.utterances import by_utterance
-from voiceloop.frames import Transcript
 from voiceloop.served import Served
 from voiceloop.stt.base import STT, Flush
 
@@ -27,28 +25,6 @@ __all__ = ["Heard", "Hearing"]
 STALL = 1.0
 TRIAL = 0.5
 """Share of that wait which one that is tried again gets before the other is listened to."""
-
-Heard = Transcript | Flush | Served
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """A recogniser at work."""
-
-    place: int
-    request: Request[Heard]
-    lane: Lane
-    since: float
-    trial: bool = False
-    """It is tried again after a failure, and another one hears the same."""
-    numbering: Numbering = field(default_factory=Numbering)
-    held: dict[int, Transcript] = field(default_factory=dict)
-    """What it understood since all was settled, while another one serves."""
-    answered: list[Flush] = field(default_factory=list)
-    """Flushes that it answered meanwhile."""
-    done: bool = False
-    """It has answered for everything to the end."""
-    named: Served | None = None
 
 
 class Hearing:
@@ -60,21 +36,19 @@ class Hearing:
         self._stall = recognisers.options.stall or STALL
         self._loop = asyncio.get_running_loop()
         self.news = News()
-        self.out: deque[Heard] = deque()
+        self._telling = Telling(recognisers.names)
+        self.out = self._telling.out
         """What is to be given out."""
         self.over = False
         """All was given out."""
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
         self._tape = Tape()
-        self._segments = Segments()
         self._pending: list[tuple[Flush | None, float]] = []  # flushes not answered, and the end; and when they came
         self._reader: asyncio.Task[None] | None = None
         self._ended = False  # no more audio will come
         self._broken: BaseException | None = None  # what whoever brings the audio has raised
-        self._speaker: _Run | None = None  # whose words the last ones were
         self._gone: set[int] = set()  # failed since the last settled flush
         self._reasons: list[str] = []
-        self._instead = ("", "")
 
     # --- input ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +58,7 @@ class Hearing:
         order = self._members.order(now)
         if order[0] != 0:
             why = self._members.why(0) or "somebody tries whether it is well again"
-            self._instead = (self._members.names[0], why)
+            self._telling.instead_of(self._members.names[0], why)
         first = self._ask(order[0], now)
         if first.trial and len(order) > 1:
             self._ask(order[1], now)
@@ -108,7 +82,7 @@ class Hearing:
             run.lane.end()
         self.news.tell()
 
-    def _ask(self, place: int, now: float) -> _Run:
+    def _ask(self, place: int, now: float) -> Run:
         trial = self._members.ask(place, now)
         member = self._members.providers[place]
         lane = Lane(member.chunk)
@@ -124,7 +98,7 @@ class Hearing:
             self._members.tasks,
             f"recogniser {self._members.names[place]}",
         )
-        run = _Run(place, request, lane, now, trial)
+        run = Run(place, request, lane, now, trial, Numbering(self._tape.start))
         self._runs.append(run)
         return run
 
@@ -183,14 +157,14 @@ class Hearing:
             times.append(asked + TRIAL * self._stall)
         return min(times)
 
-    def _came(self, run: _Run, item: Heard, now: float) -> None:
+    def _came(self, run: Run, item: Heard, now: float) -> None:
         if isinstance(item, Served):
             run.named = item
         elif run is self._runs[0]:
             if isinstance(item, Flush):
                 self._answer(run, item, now)
             else:
-                self._tell(run, item)
+                self._telling.tell(run, item)
         elif isinstance(item, Flush):
             run.answered.append(item)
         else:
@@ -222,7 +196,7 @@ class Hearing:
             self._failed(run, now, self._silence(run, now))
         raise self._hopeless()
 
-    def _replace(self, serving: _Run, rival: _Run, now: float) -> None:
+    def _replace(self, serving: Run, rival: Run, now: float) -> None:
         why = self._silence(serving, now)
         for run in list(self._runs):
             if run is rival:
@@ -235,39 +209,22 @@ class Hearing:
         self._runs = [rival]
         self._promote(rival, now)
 
-    def _promote(self, run: _Run, now: float) -> None:
+    def _promote(self, run: Run, now: float) -> None:
         """It serves from now on: tell what it has understood meanwhile."""
         held, run.held = run.held, {}
         for transcript in held.values():
-            self._tell(run, transcript)
+            self._telling.tell(run, transcript)
         answered, run.answered = run.answered, []
         for flush in answered:
             self._answer(run, flush, now)
         if run.done:
             self._finish(run)
 
-    def _speaks(self, run: _Run) -> None:
-        """The next words are its own."""
-        if self._speaker is run:
-            return
-        if self._speaker is not None:
-            self.out.extend(self._segments.taken_over())
-        self._speaker = run
-        name, instead, why = self._members.names[run.place], *self._instead
-        if run.named is not None:
-            name, instead, why = run.named.name, run.named.instead_of or instead, run.named.why or why
-        self.out.append(Served(name, instead, why) if instead != name else Served(name))
-
-    def _tell(self, run: _Run, transcript: Transcript) -> None:
-        self._speaks(run)
-        self.out.append(self._segments.hear(run.numbering, transcript))
-
-    def _answer(self, run: _Run, flush: Flush, now: float) -> None:
+    def _answer(self, run: Run, flush: Flush, now: float) -> None:
         """It has answered for all up to there."""
         if all(each is not flush for each, _ in self._pending):
             return
-        self._speaks(run)
-        self.out.extend(self._segments.settle(run.numbering))
+        self._telling.settle(run)
         while self._pending:
             each, _ = self._pending.pop(0)
             if each is not None:
@@ -279,7 +236,7 @@ class Hearing:
         if self._per_call and not self._ended:
             self._go_back(run, now)
 
-    def _settled(self, run: _Run) -> None:
+    def _settled(self, run: Run) -> None:
         self._members.well(run.place)
         run.trial = False
         self._gone.clear()
@@ -290,12 +247,13 @@ class Hearing:
                 self._members.left(other.place)
         self._runs = [run]
 
-    def _go_back(self, run: _Run, now: float) -> None:
+    def _go_back(self, run: Run, now: float) -> None:
         """All was settled: let a better one serve, if it is well or may be tried."""
         best = self._members.order(now)[0]
         if best >= run.place:
             return
-        self._instead = ("", "") if best == 0 else self._instead
+        if best == 0:
+            self._telling.instead_of("")
         better = self._ask(best, now)
         if better.trial:
             self._runs = [better, run]
@@ -303,7 +261,7 @@ class Hearing:
             run.request.close()
             self._runs = [better]
 
-    def _over(self, run: _Run, now: float) -> None:
+    def _over(self, run: Run, now: float) -> None:
         """It has ended."""
         failure = run.request.failure
         asked = [flush for flush, _ in self._pending if flush is not None]
@@ -320,25 +278,21 @@ class Hearing:
         if serving and self._runs[0] is not run:
             self._promote(self._runs[0], now)
 
-    def _finish(self, run: _Run) -> None:
+    def _finish(self, run: Run) -> None:
         """Nothing more will be understood."""
         if self.over:
             return
-        told = self._segments.settle(run.numbering)
-        if told:
-            self._speaks(run)
-            self.out.extend(told)
+        self._telling.finish(run)
         self._settled(run)
         self.over = True
 
-    def _failed(self, run: _Run, now: float, why: str) -> None:
+    def _failed(self, run: Run, now: float, why: str) -> None:
         self._members.failed(run.place, now, why)
         self._gone.add(run.place)
         self._reasons.append(f"{self._members.names[run.place]}: {why}")
-        if run is self._speaker or not self._instead[0]:
-            self._instead = (self._members.names[run.place], why)
+        self._telling.failed(run, why)
 
-    def _silence(self, run: _Run, now: float) -> str:
+    def _silence(self, run: Run, now: float) -> str:
         asked = max(self._pending[0][1], run.since) if self._pending else run.since
         return f"it did not answer for what was said within {now - asked:.1f} s"
 

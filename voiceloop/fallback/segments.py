@@ -6,9 +6,9 @@ recognise the same audio again, in other words.
 
 from __future__ import annotations
 
-from voiceloop.frames import Transcript
+from voiceloop.frames import Transcript, Word
 
-__all__ = ["Numbering", "Segments"]
+__all__ = ["Numbering", "Segments", "shifted"]
 
 _REMEMBERED = 32
 """Segments that may still be revised; older ones are not."""
@@ -17,9 +17,11 @@ _REMEMBERED = 32
 class Numbering:
     """How the segments of one recogniser are numbered in the stream."""
 
-    __slots__ = ("closed", "finals", "numbers")
+    __slots__ = ("closed", "finals", "numbers", "start")
 
-    def __init__(self) -> None:
+    def __init__(self, start: float = 0.0) -> None:
+        self.start = start
+        """Where in the stream it began to hear, seconds: it counts the times of its words from there."""
         self.numbers: dict[int, int] = {}
         self.finals: set[int] = set()
         """Its own numbers of segments that it will not revise, not told as such yet."""
@@ -32,6 +34,7 @@ class Segments:
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
+        self._words: dict[int, tuple[Word, ...]] = {}
         self._free = 0
         self._settled: dict[int, str] = {}
         self._settled_free = 0
@@ -48,6 +51,7 @@ class Segments:
         if transcript.final:
             numbering.finals.add(own)
         self._texts[number] = transcript.text
+        self._words[number] = shifted(transcript.words, numbering.start)
         self._stale.discard(number)
         return Transcript(transcript.text, False, number)
 
@@ -72,7 +76,7 @@ class Segments:
         for own in sorted(numbering.finals):
             number = numbering.numbers[own]
             if number in self._texts:
-                told.append(Transcript(self._texts.pop(number), True, number))
+                told.append(Transcript(self._texts.pop(number), True, number, words=self._words.pop(number, ())))
                 blank = False
         numbering.closed |= numbering.finals
         numbering.finals.clear()
@@ -81,5 +85,11 @@ class Segments:
             told.append(Transcript(self._texts[last], False, last))
         for number in sorted(self._texts)[:-_REMEMBERED]:
             del self._texts[number]
+            self._words.pop(number, None)
         self._settled, self._settled_free = dict(self._texts), self._free
         return told
+
+
+def shifted(words: tuple[Word, ...], seconds: float) -> tuple[Word, ...]:
+    """The same words, so much later."""
+    return tuple(Word(word.text, word.start + seconds, word.end + seconds) for word in words) if seconds else words

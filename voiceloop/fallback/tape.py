@@ -34,10 +34,16 @@ class Tape:
     def __init__(self) -> None:
         self._items: deque[bytes | Flush] = deque()
         self._size = 0
+        self._total = 0
         self._sounded = False
 
     def __iter__(self) -> Iterator[bytes | Flush]:
         return iter(self._items)
+
+    @property
+    def start(self) -> float:
+        """Where it begins, in seconds from the first sample that was ever added."""
+        return (self._total - self._size) / RATE
 
     @property
     def sounded(self) -> bool:
@@ -46,6 +52,10 @@ class Tape:
 
     def add(self, item: bytes | Flush) -> None:
         """Append."""
+        self._total += 0 if isinstance(item, Flush) else len(item)
+        self._keep(item)
+
+    def _keep(self, item: bytes | Flush) -> None:
         self._items.append(item)
         if isinstance(item, Flush):
             return
@@ -76,7 +86,7 @@ class Tape:
         self._items.clear()
         self._size, self._sounded = 0, False
         for item in rest:
-            self.add(item)
+            self._keep(item)
 
 
 class Lane:

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from voiceloop.errors import VoiceloopError
-from voiceloop.fallback.tape import BEFORE, quiet
+from voiceloop.fallback.segments import shifted
+from voiceloop.fallback.tape import BEFORE, RATE, quiet
 from voiceloop.frames import Transcript
 from voiceloop.served import Served
 from voiceloop.stt.base import STT, Flush
@@ -22,6 +23,8 @@ class _Utterance:
         self._audio = audio
         self._first = first
         self._flushed = False
+        self.behind = 0
+        """Bytes that came behind the first."""
         self.over = False
         """The call has ended."""
 
@@ -40,6 +43,7 @@ class _Utterance:
             self.over = True
             raise
         self._flushed = isinstance(item, Flush)
+        self.behind += 0 if isinstance(item, Flush) else len(item)
         return item
 
 
@@ -50,23 +54,24 @@ async def by_utterance(
 
     Silence is not handed on, but for a little before a sound. Segments are numbered through the call.
     """
-    before, base = bytearray(), 0
+    before, base, position = bytearray(), 0, 0
     async for piece in audio:
         if isinstance(piece, Flush):
             yield piece
             continue
         before += piece
+        position += len(piece)
         if quiet(piece):
             del before[:-BEFORE]
             continue
-        utterance = _Utterance(audio, bytes(before))
+        utterance, start = _Utterance(audio, bytes(before)), (position - len(before)) / RATE
         before.clear()
         top, flushed = base, False
         async with aclosing(stt.transcribe(utterance)) as items:
             async for item in items:
                 if isinstance(item, Transcript):
                     top = max(top, base + item.segment + 1)
-                    item = Transcript(item.text, item.final, base + item.segment)
+                    item = Transcript(item.text, item.final, base + item.segment, words=shifted(item.words, start))
                 yield item
                 if isinstance(item, Flush):
                     flushed = True
@@ -74,3 +79,4 @@ async def by_utterance(
         if not flushed and not utterance.over:
             raise VoiceloopError("it ended while the caller's audio was still coming")
         base = top
+        position += utterance.behind

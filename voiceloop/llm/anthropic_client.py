@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any, TypeVar
 
-from voiceloop.errors import ModelError, require
+from voiceloop.errors import ModelError, quoted, require
 from voiceloop.llm.anthropic_endpoint import Endpoint
 from voiceloop.llm.anthropic_errors import Failure, of_status
 from voiceloop.llm.anthropic_request import AnthropicOptions
-from voiceloop.llm.openai_stream import quoted
 from voiceloop.offload import Limit, offload
 
 __all__ = ["Client", "Response"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from voiceloop.errors import ModelError
-from voiceloop.llm.openai_stream import quoted
+from voiceloop.errors import ModelError, quoted
 
 __all__ = ["Failure", "Retries", "key_hint", "of_event", "of_status"]
 

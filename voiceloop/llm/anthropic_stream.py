@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.llm.anthropic_errors import Failure, of_event
 from voiceloop.llm.anthropic_request import Blocks, parsed
 from voiceloop.llm.base import Echo, Item, ToolCall, Usage
-from voiceloop.llm.openai_stream import Event, quoted
+from voiceloop.llm.openai_stream import Event
 
 __all__ = ["BLOCK_LIMIT", "MessageReader"]
 

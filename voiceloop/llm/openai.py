@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 import aiohttp
 
 from voiceloop.conversation import Message
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.llm.base import LLM, ToolCall, ToolSpec, Usage
 from voiceloop.llm.history import OPENING, alternating, estimate_json, fit
 from voiceloop.llm.openai_client import ERRORS, Client
-from voiceloop.llm.openai_endpoint import OPENAI, Endpoint, read_some
+from voiceloop.llm.openai_endpoint import OPENAI, Endpoint
 from voiceloop.llm.openai_request import OpenAIOptions
-from voiceloop.llm.openai_stream import EVENT_LIMIT, AnswerReader, EventStream, quoted
+from voiceloop.llm.openai_stream import EVENT_LIMIT, AnswerReader, EventStream
 from voiceloop.llm.openai_tools import CallReader, rounds, tool_bodies
 from voiceloop.offload import Limit
+from voiceloop.web_service import read_some
 
 __all__ = ["OPENAI", "OpenAILLM", "OpenAIOptions"]
 

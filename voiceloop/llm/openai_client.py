@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 
 from voiceloop.conversation import Message
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.llm.base import ToolSpec
-from voiceloop.llm.openai_endpoint import Endpoint, Refused, explained, model_names, read_some, refused
+from voiceloop.llm.openai_endpoint import Endpoint, Refused, explained, model_names, refused
 from voiceloop.llm.openai_request import OpenAIOptions, Wording, request
-from voiceloop.llm.openai_stream import quoted
 from voiceloop.llm.openai_tools import refuses_tools
+from voiceloop.web_service import read_some
 
 __all__ = ["ERRORS", "Client"]
 

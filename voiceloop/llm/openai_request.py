@@ -10,6 +10,7 @@ from typing import Any
 from voiceloop.conversation import Message
 from voiceloop.llm.base import ToolSpec
 from voiceloop.llm.openai_tools import message_bodies, tool_bodies
+from voiceloop.web_service import check_headers
 
 __all__ = ["OpenAIOptions", "Wording", "request"]
 
@@ -66,9 +67,7 @@ class OpenAIOptions:
             raise ValueError(f"connect and idle must be more than 0 s, got {self.connect} and {self.idle}")
         if taken := _RESERVED & set(self.body):
             raise ValueError(f"body must not hold {', '.join(sorted(taken))}: the library sets that")
-        for name, value in self.headers.items():
-            if not (isinstance(value, str) and re.fullmatch(r"[\w-]+", name, re.ASCII) and value.isprintable()):
-                raise ValueError(f"the header {name!r} cannot be sent: expected a line of text as its value")
+        check_headers(self.headers)
 
 
 @dataclass(slots=True, frozen=True)

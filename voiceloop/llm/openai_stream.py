@@ -8,26 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from voiceloop.conversation import ToolCall
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.llm.base import Usage
+from voiceloop.llm.openai_thoughts import Thoughts
 from voiceloop.llm.openai_tools import CallReader
 
-__all__ = ["EVENT_LIMIT", "AnswerReader", "Event", "EventStream", "Thoughts", "error_text", "quoted"]
+__all__ = ["EVENT_LIMIT", "AnswerReader", "Event", "EventStream", "error_text"]
 
 EVENT_LIMIT = 256 * 1024
 """Bytes of one event or line, and of an answer that comes as one object. A chunk of an answer takes about 300."""
-QUOTE = 200
-"""Characters of what a server has sent that are put into an error message."""
+_REFUSAL = 200
+"""Characters of a refusal from which on no more of it is kept."""
 _END_OF_LINE = (b"\n", b"\r")
-_OPENING = ("<think>", "<thinking>")
-_CLOSING = ("</think>", "</thinking>")
-
-
-def quoted(text: str) -> str:
-    """What came from outside, on one line, cut short, without control characters."""
-    line = " ".join(text[: 8 * QUOTE].split())
-    line = "".join(character if character.isprintable() else "?" for character in line)
-    return line if len(line) <= QUOTE else f"{line[: QUOTE - 1]}…"
 
 
 def error_text(body: Any) -> str:
@@ -106,66 +98,6 @@ class EventStream:
         return []
 
 
-class Thoughts:
-    """Leaves out what a reasoning model writes between ``<think>`` and ``</think>``: it is not meant to be spoken.
-
-    Tags may come in pieces. Text that might yet become a tag is held back until that is decided.
-    """
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._thinking = False
-        self._blank = True
-        self.seen = False
-        """Whether there was any."""
-
-    def feed(self, text: str) -> str:
-        """What of this piece, and of what was held back, is to be spoken."""
-        text = self._held + text
-        said = ""
-        while True:
-            place, tag = _first(text, _CLOSING if self._thinking else _OPENING)
-            if place < 0:
-                break
-            if not self._thinking:
-                said += text[:place]
-            self._thinking = not self._thinking
-            self.seen = True
-            text = text[place + len(tag) :]
-        held = _beginning(text, _CLOSING if self._thinking else _OPENING)
-        self._held = text[len(text) - held :]
-        if not self._thinking:
-            said += text[: len(text) - held]
-        return self._trimmed(said)
-
-    def end(self) -> str:
-        """What was held back, if it is to be spoken."""
-        held, self._held = self._held, ""
-        return "" if self._thinking else self._trimmed(held)
-
-    def _trimmed(self, said: str) -> str:
-        """Without the empty lines between thoughts and answer."""
-        if self._blank and self.seen:
-            said = said.lstrip()
-        self._blank = self._blank and not said
-        return said
-
-
-def _first(text: str, tags: tuple[str, ...]) -> tuple[int, str]:
-    """Where the first tag begins, and which it is; -1 when there is none."""
-    found = [(place, tag) for tag in tags if (place := text.find(tag)) >= 0]
-    return min(found, default=(-1, ""))
-
-
-def _beginning(text: str, tags: tuple[str, ...]) -> int:
-    """How many characters at the end of the text may be the beginning of a tag."""
-    longest = max(map(len, tags)) - 1
-    for length in range(min(longest, len(text)), 0, -1):
-        if any(tag.startswith(text[-length:]) for tag in tags):
-            return length
-    return 0
-
-
 class AnswerReader:
     """Reads the chunks of one answer, in the form of https://platform.openai.com/docs/api-reference/chat-streaming.
 
@@ -235,7 +167,7 @@ class AnswerReader:
             self._end_calls()
         self._reasoned = self._reasoned or bool(delta.get("reasoning_content") or delta.get("reasoning"))
         self._tools = self._tools or bool(delta.get("tool_calls") or delta.get("function_call"))
-        if isinstance(delta.get("refusal"), str) and len(self._refusal) < QUOTE:
+        if isinstance(delta.get("refusal"), str) and len(self._refusal) < _REFUSAL:
             self._refusal += delta["refusal"]
         text = self._thoughts.feed(_content(delta.get("content")))
         self._wrote = self._wrote or bool(text.strip())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -21,7 +21,7 @@ from voiceloop.faults import describe
 from voiceloop.runtime import Runtime
 from voiceloop.server.door import Door, Form, Sparingly
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
-from voiceloop.server.webhook import BadWebhook, CallStatus, IncomingCall, read_form
+from voiceloop.server.webhook import BadWebhook, CallStatus, IncomingCall, LatestStatuses, read_form
 from voiceloop.twilio import twiml as tw
 from voiceloop.twilio.connections import ConnectionManager, TooManyCalls
 from voiceloop.twilio.media import TRY_AGAIN_LATER, Bot, run_call
@@ -37,8 +37,6 @@ TOKEN: Final = "token"
 OWN: Final = (TOKEN, "caller", "number", "direction")
 """Stream parameters that are ours."""
 _FORM: Final = "application/x-www-form-urlencoded"
-_KNOWN_STATUSES: Final = 1000
-"""Calls of which the latest status is remembered."""
 _POLICY_VIOLATION: Final = 1008
 """WebSocket close code (RFC 6455, section 7.4.1)."""
 _PROTOCOL_ERROR: Final = 1002
@@ -89,7 +87,7 @@ class Phone:
         self._quiet.set()
         self._handshakes = 0
         self._numbered = 0
-        self._statuses: OrderedDict[str, CallStatus] = OrderedDict()
+        self._statuses = LatestStatuses()
         self._sparingly = Sparingly()
 
     def add_to(self, app: web.Application) -> None:
@@ -277,7 +275,7 @@ class Phone:
             status = CallStatus.of(await self._form(request, "status"))
         except BadWebhook as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
-        if not self._is_news(status):
+        if not self._statuses.take(status):
             self.counts["status.stale"] += 1
         elif self.options.on_status is not None:
             try:
@@ -289,19 +287,6 @@ class Phone:
                 line, detail = describe(error)
                 log.error("call %s: on_status failed: %s\n%s", status.call_sid, line, detail)
         return web.Response(status=204)
-
-    def _is_news(self, status: CallStatus) -> bool:
-        last = self._statuses.get(status.call_sid)
-        if last is not None:
-            if last.ended or status.status == last.status:
-                return False
-            if None not in (last.sequence, status.sequence) and (status.sequence or 0) <= (last.sequence or 0):
-                return False
-        self._statuses[status.call_sid] = status
-        self._statuses.move_to_end(status.call_sid)
-        while len(self._statuses) > _KNOWN_STATUSES:
-            self._statuses.popitem(last=False)
-        return True
 
     async def _healthy(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

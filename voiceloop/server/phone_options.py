@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.webhook import CallStatus, IncomingCall
 from voiceloop.twilio.token import TokenOptions
+from voiceloop.web_service import is_here
 
 if TYPE_CHECKING:
     from voiceloop.call import Call
@@ -125,17 +125,9 @@ def public_base(text: str) -> str:
         raise PhoneError(f"expected a public URL without user, query and fragment, got {text[:200]!r}")
     if parts.path.rstrip("/").endswith(("/voice", "/media", "/status")):
         raise PhoneError(f"expected what stands before /voice in the public URL, got {text[:200]!r}")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here(host)):
         raise PhoneError(
             f"expected a public URL with https, since Twilio opens streams over TLS only, got {text[:200]!r}: most "
             "tunnels and hosts give an https address, too"
         )
     return text.rstrip("/")
-
-
-def _is_here(host: str) -> bool:
-    """Whether it is this machine, where only the simulator calls."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,11 +11,13 @@ from urllib.parse import parse_qsl
 
 from voiceloop.twilio.rest_records import FINAL
 
-__all__ = ["BadWebhook", "CallStatus", "IncomingCall", "read_form"]
+__all__ = ["BadWebhook", "CallStatus", "IncomingCall", "LatestStatuses", "read_form"]
 
 _CALL: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 _MAX_FIELDS: Final = 200
 """Twilio sends about 30."""
+_KNOWN_STATUSES: Final = 1000
+"""Calls of which the latest status is remembered."""
 
 
 class BadWebhook(ValueError):
@@ -103,6 +106,27 @@ class CallStatus:
             _count(call.fields.get("SequenceNumber", "")),
             call.fields,
         )
+
+
+class LatestStatuses:
+    """Remembers how the latest calls went."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, CallStatus] = OrderedDict()
+
+    def take(self, status: CallStatus) -> bool:
+        """Whether that is news: neither said before, nor overtaken by a later one."""
+        last = self._of.get(status.call_sid)
+        if last is not None:
+            if last.ended or status.status == last.status:
+                return False
+            if None not in (last.sequence, status.sequence) and (status.sequence or 0) <= (last.sequence or 0):
+                return False
+        self._of[status.call_sid] = status
+        self._of.move_to_end(status.call_sid)
+        while len(self._of) > _KNOWN_STATUSES:
+            self._of.popitem(last=False)
+        return True
 
 
 def _call_sid(fields: Mapping[str, str]) -> str:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from weakref import WeakSet
 
 from aiohttp import web
@@ -23,6 +22,7 @@ from voiceloop.sim.anthropic_cache import PromptCache, Reading
 from voiceloop.sim.anthropic_check import Invalid, check
 from voiceloop.sim.anthropic_reply import ERROR_TYPES, Fault, Reply, Request, ToolUse
 from voiceloop.sim.anthropic_wire import PING, Answer, error_body, event, model_body, models_body
+from voiceloop.sim.serving import Listener
 
 __all__ = ["AnthropicSim", "Fault", "Reply", "Request", "ToolUse"]
 
@@ -32,7 +32,7 @@ _PING_EVERY = 1.0
 Answerer = Callable[[Sequence[Message]], str | Reply]
 
 
-class AnthropicSim:
+class AnthropicSim(Listener):
     """The service.
 
     A request with ``max_tokens`` 0 fills the prompt cache: it is kept in `prewarms` and takes no answer of the script.
@@ -73,8 +73,6 @@ class AnthropicSim:
         self._size = size
         self._lists = lists
         self._cache = PromptCache(minimum)
-        self._runner: web.AppRunner | None = None
-        self._port = 0
         self._seen: WeakSet[asyncio.BaseTransport] = WeakSet()
         self._count = 0
         self.requests: list[Request] = []
@@ -88,7 +86,6 @@ class AnthropicSim:
 
     @property
     def app(self) -> web.Application:
-        """A new application with the routes, to serve in another way than `listening`."""
         app = web.Application(client_max_size=self._size + 1)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/v1/models/{model:.+}", self._show_model)
@@ -97,45 +94,9 @@ class AnthropicSim:
         return app
 
     @property
-    def base_url(self) -> str:
-        """Where it is, once it listens."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
     def disconnects(self) -> list[float]:
         """When clients left before the end of an answer."""
         return [request.left_at for request in self.requests if request.left_at is not None]
-
-    @asynccontextmanager
-    async def listening(self, port: int = 0) -> AsyncIterator[str]:
-        """Serve until the block is left, on a free port unless one is given. Gives the base URL."""
-        self._port = port
-        await self.up()
-        try:
-            yield self.base_url
-        finally:
-            await self.down()
-            self._port = 0
-
-    async def up(self) -> None:
-        """Listen, at the same address as before."""
-        runner = web.AppRunner(
-            self.app, handle_signals=False, access_log=None, shutdown_timeout=0.0, handler_cancellation=True
-        )
-        await runner.setup()
-        self._runner = runner
-        try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
-            self._port = runner.addresses[0][1]
-        except BaseException:
-            await self.down()
-            raise
-
-    async def down(self) -> None:
-        """Close every connection and refuse new ones."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
 
     # --- routes -------------------------------------------------------------------------------------------------
 

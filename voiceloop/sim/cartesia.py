@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -21,9 +20,11 @@ from aiohttp import web
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.cartesia_context import ContextRun, Send
 from voiceloop.sim.cartesia_record import CartesiaSimOptions, Input, SimContext, SimSocket, Trouble
+from voiceloop.sim.cartesia_samples import wav_header
 from voiceloop.sim.cartesia_service import Service
 from voiceloop.sim.cartesia_socket import SocketRun
-from voiceloop.sim.cartesia_wire import STRUCTURED, Refusal, generation, parsed, wav_header, written
+from voiceloop.sim.cartesia_wire import STRUCTURED, Refusal, generation, parsed, written
+from voiceloop.sim.serving import Listener
 from voiceloop.tts.base import TTS
 
 __all__ = ["CartesiaSim", "CartesiaSimOptions", "Input", "SimContext", "SimSocket", "Trouble"]
@@ -33,7 +34,7 @@ _LARGEST = 1024 * 1024
 """Bytes of a message."""
 
 
-class CartesiaSim(Service):
+class CartesiaSim(Service, Listener):
     """The service.
 
     Args:
@@ -45,53 +46,19 @@ class CartesiaSim(Service):
         super().__init__(voice, options)
         self.refusing = 0
         """A status with which every new socket is refused; 0 for none."""
-        self._runner: web.AppRunner | None = None
-        self._port = 0
 
     @property
     def app(self) -> web.Application:
-        """A new application with the routes, to serve in another way than `listening`."""
         app = web.Application(client_max_size=_LARGEST)
         app.router.add_get("/tts/websocket", self._websocket)
         app.router.add_post("/tts/bytes", self._bytes)
         app.router.add_post("/tts/sse", self._sse)
         return app
 
-    @property
-    def base_url(self) -> str:
-        """Where it listens, or did."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @asynccontextmanager
-    async def listening(self, port: int = 0) -> AsyncIterator[str]:
-        """Serve until the block is left, on a free port unless one is given. Gives the base URL."""
-        self._port = port
-        await self.up()
-        try:
-            yield self.base_url
-        finally:
-            await self.down()
-
-    async def up(self) -> None:
-        """Listen, at the same address as before."""
-        runner = web.AppRunner(
-            self.app, handle_signals=False, access_log=None, shutdown_timeout=0.0, handler_cancellation=True
-        )
-        await runner.setup()
-        self._runner = runner
-        try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
-        except BaseException:
-            await self.down()
-            raise
-        self._port = runner.addresses[0][1]
-
     async def down(self) -> None:
         """Cut every connection and refuse new ones."""
         self.drop()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        await super().down()
 
     def drop(self) -> None:
         """Cut every socket, without a word."""
@@ -157,7 +124,7 @@ class CartesiaSim(Service):
             return run
         wav = run.asked.container == "wav"
         response.content_type = "audio/wav" if wav else "audio/octet-stream"
-        await self._answer(run, request, response, wav_header(run.asked) if wav else b"")
+        await self._answer(run, request, response, wav_header(run.asked.encoding, run.asked.rate) if wav else b"")
         return response
 
     async def _sse(self, request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,8 @@ from typing import Any
 from voiceloop.frames import Word
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.cartesia_record import CartesiaSimOptions, Input, SimContext, Trouble
-from voiceloop.sim.cartesia_wire import Encoder, Events, Generation, Refusal, untagged
+from voiceloop.sim.cartesia_samples import Encoder
+from voiceloop.sim.cartesia_wire import Events, Generation, Refusal, untagged
 from voiceloop.tts.base import TTS, Speech
 
 __all__ = ["ContextRun", "spoken"]

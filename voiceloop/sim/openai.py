@@ -1,19 +1,18 @@
 """An OpenAI-compatible endpoint that answers from a script, with everything that goes wrong at real ones.
 
 Requests, chunks and errors have the form of https://platform.openai.com/docs/api-reference/chat; the official client
-reads them. In virtual time it listens in memory, otherwise on loopback::
+reads them. It listens on 127.0.0.1, in virtual time in memory::
 
     sim = OpenAISim(["One large mocha.", Reply(status=503), Reply("Five minutes, please.", fault="cut", after=2)])
     async with sim.listening() as base_url:
-        llm = OpenAILLM("sim", base_url=base_url, connector=sim.connector)
+        llm = OpenAILLM("sim", base_url=base_url)
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 from weakref import WeakSet
@@ -25,7 +24,7 @@ from voiceloop.conversation import Message
 from voiceloop.sim.openai_check import Wrong, check
 from voiceloop.sim.openai_reply import Fault, Reply, Request
 from voiceloop.sim.openai_wire import Chunks, completion, error_body, models_body, tokens_of
-from voiceloop.sim.serving import NAMES
+from voiceloop.sim.serving import Listener
 
 __all__ = ["Fault", "OpenAISim", "Reply", "Request"]
 
@@ -33,7 +32,7 @@ _PAGE = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 Answerer = Callable[[Sequence[Message]], str | Reply]
 
 
-class OpenAISim:
+class OpenAISim(Listener):
     """The endpoint.
 
     A request for a single token counts as reading ahead: it is kept in `prefills` and takes no answer of the script.
@@ -71,10 +70,7 @@ class OpenAISim:
         self._refuses = tuple(refuses)
         self._streams = streams
         self._lists = lists
-        self._name = f"openai-{next(NAMES)}"
-        self._runner: web.AppRunner | None = None
         self._seen: WeakSet[asyncio.BaseTransport] = WeakSet()
-        self._address: tuple[str, int] | None = None
         self.requests: list[Request] = []
         """Requests for answers, oldest first; also those that were refused."""
         self.prefills: list[Request] = []
@@ -84,7 +80,6 @@ class OpenAISim:
 
     @property
     def app(self) -> web.Application:
-        """A new application with the routes, to serve in another way than `listening`."""
         app = web.Application()
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_post("/v1/chat/completions", self._complete)
@@ -92,48 +87,12 @@ class OpenAISim:
 
     @property
     def base_url(self) -> str:
-        """Where it is. In virtual time it is the same before it listens."""
-        host, port = self._address or (self._name, 80)
-        return f"http://{host}:{port}/v1" if self._address else f"http://{host}/v1"
+        """Where it listens, or did."""
+        return f"{super().base_url}/v1"
 
     def connector(self) -> aiohttp.BaseConnector:
-        """A connector to it, for `OpenAILLM`."""
-        if getattr(asyncio.get_running_loop(), "virtual_time", False):
-            return aiohttp.UnixConnector(path=self._name, keepalive_timeout=60.0)
+        """A connector to it, for `OpenAILLM`, which makes such a one itself if it is given none."""
         return aiohttp.TCPConnector(keepalive_timeout=60.0)
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        """Serve until the block is left. Gives the base URL."""
-        await self.up()
-        try:
-            yield self.base_url
-        finally:
-            await self.down()
-            self._address = None
-
-    async def up(self) -> None:
-        """Listen, at the same address as before."""
-        runner = web.AppRunner(
-            self.app, handle_signals=False, access_log=None, shutdown_timeout=0.0, handler_cancellation=True
-        )
-        await runner.setup()
-        self._runner = runner
-        try:
-            if getattr(asyncio.get_running_loop(), "virtual_time", False):
-                await web.UnixSite(runner, self._name).start()
-            else:
-                await web.TCPSite(runner, "127.0.0.1", self._address[1] if self._address else 0).start()
-                self._address = runner.addresses[0][:2]
-        except BaseException:
-            await self.down()
-            raise
-
-    async def down(self) -> None:
-        """Close every connection and refuse new ones."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
 
     # --- routes -------------------------------------------------------------------------------------------------
 

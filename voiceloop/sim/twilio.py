@@ -23,6 +23,7 @@ from typing import Final
 from aiohttp import web
 
 from voiceloop.sim.caller import Caller
+from voiceloop.sim.serving import listen
 from voiceloop.sim.twilio_call import SimCall, Source
 from voiceloop.sim.twilio_exchange import Alert, Exchange, Number, Phone, TwilioOptions
 from voiceloop.sim.twilio_rest import RestApi
@@ -105,12 +106,8 @@ class TwilioSim:
     @asynccontextmanager
     async def listening(self, port: int = 0) -> AsyncIterator[str]:
         """Serve the REST API until the block is left; then all calls are hung up. Gives the base URL."""
-        runner = web.AppRunner(
-            self.app, handle_signals=False, access_log=None, shutdown_timeout=0.0, handler_cancellation=True
-        )
-        await runner.setup()
+        runner = await listen(self.app, port)
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             try:

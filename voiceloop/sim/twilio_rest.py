@@ -16,14 +16,13 @@ from aiohttp import web
 
 from voiceloop.sim.twilio_call import SimCall, Source
 from voiceloop.sim.twilio_exchange import Exchange, Number
+from voiceloop.sim.twilio_json import VERSION, account_json, call_json, number_json, page_json
 
 __all__ = ["RestApi"]
 
-_ROOT: Final = "/2010-04-01/Accounts/{account}"
-_VERSION: Final = "/2010-04-01"
+_ROOT: Final = f"{VERSION}/Accounts/{{account}}"
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _MAX_TWIML: Final = 4000
-_PAGE: Final = 50
 Reply = web.Response
 
 
@@ -108,7 +107,7 @@ class RestApi:
         wanted = exchange.auth_token if user == exchange.account_sid else self._keys.get(user, "")
         account = request.match_info.get("account", "")
         right = bool(wanted) and hmac.compare_digest(wanted.encode(), secret.encode())
-        reads_account = request.path == f"{_VERSION}/Accounts/{account}.json"
+        reads_account = request.path == f"{VERSION}/Accounts/{account}.json"
         if kind != "Basic" or not right or account != exchange.account_sid or (reads_account and user in self._keys):
             raise _Refusal(401, 20003, "Authenticate")
         if exchange.options.account_status != "active" and not reads_account:
@@ -117,28 +116,16 @@ class RestApi:
     # --- the account and its numbers -----------------------------------------------------------------------
 
     async def _account(self, request: web.Request) -> Reply:
-        exchange = self._exchange
-        return web.json_response(
-            {
-                "sid": exchange.account_sid,
-                "owner_account_sid": exchange.account_sid,
-                "friendly_name": "Simulated account",
-                "status": exchange.options.account_status,
-                "type": "Trial" if exchange.options.trial else "Full",
-                "date_created": exchange.date(0.0),
-                "date_updated": exchange.date(0.0),
-                "uri": f"{_VERSION}/Accounts/{exchange.account_sid}.json",
-                "subresource_uris": {},
-            }
-        )
+        return web.json_response(account_json(self._exchange))
 
     async def _list_numbers(self, request: web.Request) -> Reply:
         wanted = request.query.get("PhoneNumber", "")
         numbers = [number for number in self._exchange.numbers.values() if wanted in number.number]
-        return self._page(request, "incoming_phone_numbers", [self._number_json(number) for number in numbers])
+        found = [number_json(self._exchange, number) for number in numbers]
+        return web.json_response(page_json(request, "incoming_phone_numbers", found))
 
     async def _fetch_number(self, request: web.Request) -> Reply:
-        return web.json_response(self._number_json(self._find_number(request)))
+        return web.json_response(number_json(self._exchange, self._find_number(request)))
 
     async def _update_number(self, request: web.Request) -> Reply:
         number, form = self._find_number(request), await request.post()
@@ -146,7 +133,7 @@ class RestApi:
         for name, attribute in fields.items():
             if name in form:
                 setattr(number, attribute, str(form[name]))
-        return web.json_response(self._number_json(number))
+        return web.json_response(number_json(self._exchange, number))
 
     def _find_number(self, request: web.Request) -> Number:
         sid = request.match_info["number"]
@@ -154,51 +141,6 @@ class RestApi:
             if number.sid == sid:
                 return number
         raise _Refusal(404, 20404, f"The requested resource {request.path} was not found")
-
-    def _number_json(self, number: Number) -> dict[str, Any]:
-        account = self._exchange.account_sid
-        return {
-            "sid": number.sid,
-            "account_sid": account,
-            "phone_number": number.number,
-            "friendly_name": number.name or number.number,
-            "voice_url": number.voice_url or None,
-            "voice_method": number.voice_method,
-            "voice_fallback_url": None,
-            "voice_fallback_method": "POST",
-            "voice_application_sid": None,
-            "trunk_sid": None,
-            "status_callback": number.status_callback or None,
-            "status_callback_method": "POST",
-            "capabilities": {"voice": True, "sms": True, "mms": True, "fax": False},
-            "date_created": self._exchange.date(0.0),
-            "date_updated": self._exchange.date(0.0),
-            "api_version": "2010-04-01",
-            "uri": f"{_VERSION}/Accounts/{account}/IncomingPhoneNumbers/{number.sid}.json",
-        }
-
-    def _page(self, request: web.Request, name: str, items: list[Any]) -> Reply:
-        size = min(int(request.query.get("PageSize", _PAGE)), 1000)
-        page = int(request.query.get("Page", 0))
-        part = items[page * size : (page + 1) * size]
-        more = (page + 1) * size < len(items)
-
-        def uri(number: int) -> str:
-            return str(request.rel_url.update_query(PageSize=size, Page=number))
-
-        return web.json_response(
-            {
-                name: part,
-                "page": page,
-                "page_size": size,
-                "start": page * size,
-                "end": page * size + len(part) - 1,
-                "uri": uri(page),
-                "first_page_uri": uri(0),
-                "previous_page_uri": uri(page - 1) if page else None,
-                "next_page_uri": uri(page + 1) if more else None,
-            }
-        )
 
     # --- calls ---------------------------------------------------------------------------------------------
 
@@ -213,7 +155,7 @@ class RestApi:
         if events := form.getall("StatusCallbackEvent", []):
             call.callback_events = tuple(str(event) for event in events)
         call.start(call.outbound(source, float(given.get("Timeout", "60"))))
-        return web.json_response(self._call_json(call), status=201)
+        return web.json_response(call_json(self._exchange, call), status=201)
 
     def _check_numbers(self, to: str, from_: str) -> None:
         options = self._exchange.options
@@ -255,10 +197,11 @@ class RestApi:
             for call in reversed(self._exchange.calls.values())
             if all(value is None or getattr(call, name) == value for name, value in wanted.items())
         ]
-        return self._page(request, "calls", [self._call_json(call) for call in calls])
+        found = [call_json(self._exchange, call) for call in calls]
+        return web.json_response(page_json(request, "calls", found))
 
     async def _fetch(self, request: web.Request) -> Reply:
-        return web.json_response(self._call_json(self._find(request)))
+        return web.json_response(call_json(self._exchange, self._find(request)))
 
     async def _update(self, request: web.Request) -> Reply:
         call = self._find(request)
@@ -276,43 +219,10 @@ class RestApi:
             if call.ended_at is not None or call.answered_at is None:
                 raise _Refusal(400, 21220, "Call is not in-progress. Cannot redirect.")
             call.command(source)
-        return web.json_response(self._call_json(call))
+        return web.json_response(call_json(self._exchange, call))
 
     def _find(self, request: web.Request) -> SimCall:
         call = self._exchange.calls.get(request.match_info["call"])
         if call is None:
             raise _Refusal(404, 20404, f"The requested resource {request.path} was not found")
         return call
-
-    def _call_json(self, call: SimCall) -> dict[str, Any]:
-        exchange = self._exchange
-        account = exchange.account_sid
-        return {
-            "sid": call.sid,
-            "account_sid": account,
-            "parent_call_sid": call.parent.sid if call.parent is not None else None,
-            "to": call.to,
-            "to_formatted": call.to,
-            "from": call.from_,
-            "from_formatted": call.from_,
-            "status": call.status,
-            "direction": call.direction,
-            "duration": str(call.duration) if call.duration is not None else None,
-            "start_time": exchange.date(call.answered_at),
-            "end_time": exchange.date(call.ended_at),
-            "date_created": exchange.date(call.created_at),
-            "date_updated": exchange.date(call.statuses[-1][0] if call.statuses else call.created_at),
-            "answered_by": None,
-            "annotation": None,
-            "caller_name": None,
-            "forwarded_from": None,
-            "group_sid": None,
-            "phone_number_sid": None,
-            "price": None,
-            "price_unit": "USD",
-            "queue_time": "0",
-            "trunk_sid": None,
-            "api_version": "2010-04-01",
-            "uri": f"{_VERSION}/Accounts/{account}/Calls/{call.sid}.json",
-            "subresource_uris": {},
-        }

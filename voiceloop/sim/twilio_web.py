@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from voiceloop.twilio.signature import SIGNATURE_HEADER, sign
+from voiceloop.web_service import is_here
 
 __all__ = ["Signing", "Unreachable", "WebClient", "WebhookFault"]
 
@@ -162,11 +162,3 @@ class WebClient:
         if not is_here(host):
             raise Unreachable(11210, f"HTTP bad host name: {host} (the simulator has no tunnel to it)")
         return Target(url, {})
-
-
-def is_here(host: str) -> bool:
-    """Whether it is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

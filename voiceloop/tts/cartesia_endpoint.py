@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import ipaddress
 import os
 
 import aiohttp
 from yarl import URL
 
-from voiceloop.errors import ModelError
-from voiceloop.tts.cartesia_events import Refused, quoted
+from voiceloop.errors import ModelError, quoted
+from voiceloop.tts.cartesia_events import Refused
+from voiceloop.web_service import Key, parsed, scrubbed, unreachable
 
 __all__ = ["CARTESIA", "KEY_VARIABLE", "URL_VARIABLE", "Endpoint", "explained"]
 
@@ -20,8 +18,6 @@ KEY_VARIABLE = "CARTESIA_API_KEY"
 URL_VARIABLE = "CARTESIA_BASE_URL"
 PATH = "/tts/websocket"
 _SCHEMES = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}
-_SECRET = 6
-"""Characters of a key from which on it is taken out of messages: a shorter one is no key."""
 OWN_LIMIT = "own_limit"
 """Code of a refusal by `CartesiaOptions.contexts`."""
 _PLANS = "the plans allow 2, 3, 5 or 15 (Free, Pro, Startup, Scale)"
@@ -42,10 +38,9 @@ class Endpoint:
 
     def __init__(self, base_url: str | None, api_key: str | None, version: str) -> None:
         self._given_base = _base(base_url) if base_url is not None else None
-        self._given_key = api_key
         self._version = version
         self._base = self._given_base or _base(CARTESIA)
-        self._key: str | None = None
+        self._key = Key(api_key, KEY_VARIABLE)
 
     def __str__(self) -> str:
         return str(self._base.with_query(None))
@@ -67,42 +62,33 @@ class Endpoint:
                 self._base = _base(os.environ.get(URL_VARIABLE) or CARTESIA)
             except ValueError as error:
                 raise ModelError(f"{URL_VARIABLE}: {error}") from None
-        key = (self._given_key if self._given_key is not None else os.environ.get(KEY_VARIABLE, "")).strip()
-        if any(not "!" <= character <= "~" for character in key):
-            raise ModelError("the key holds blanks or characters that no key has: look for a slip in copying it")
-        host = self._base.host or ""
-        # What lies in the environment was not meant for whoever can listen on the way to this host.
-        if key and self._given_key is None and self.url.scheme == "ws" and not _nearby(host):
-            raise ModelError(
-                f"{KEY_VARIABLE} is not sent over plain http to another network: use https, or pass api_key"
-            )
-        self._key = key or None
-        if self._key is None and host == URL(CARTESIA).host:
+        self._key.find(self._base)
+        if self._key.withheld:
+            raise ModelError(self._key.withheld)
+        if self._key.value is None and self._base.host == URL(CARTESIA).host:
             raise ModelError(f"no key: set the environment variable {KEY_VARIABLE}, or pass api_key")
 
     def lock(self) -> None:
         """Forget what came from the environment."""
-        self._key = None
+        self._key.forget()
 
     def headers(self) -> dict[str, str]:
         """Of the handshake, in the form of Cartesia's own client (4.2)."""
         headers = {"Cartesia-Version": self._version}
         # As Authorization, and not as X-API-Key: aiohttp drops it on the way to another host.
-        return headers | ({"Authorization": f"Bearer {self._key}"} if self._key is not None else {})
+        key = self._key.value
+        return headers | ({"Authorization": f"Bearer {key}"} if key is not None else {})
 
     def scrubbed(self, text: str) -> str:
         """The text without keys, for a server may say them back."""
-        for secret in (self._key, self._given_key, *self._base.query.values()):
-            if secret and len(secret.strip()) >= _SECRET:
-                text = text.replace(secret.strip(), "***")
-        return text
+        return scrubbed(text, [*self._key.secrets, *self._base.query.values()])
 
     def refusal(self, error: Refused, voice: str, model: str) -> str:
         """What a refusal means, and what to do."""
         said = f": {error.said}" if error.said else ""
         about = f"{error.code} {error.said}".lower()
         if error.status == 401:
-            if self._key is None:
+            if self._key.value is None:
                 return f"it wants a key: set the environment variable {KEY_VARIABLE}, or pass api_key (401){said}"
             return f"it does not accept the key (401){said}: look for a slip in it at play.cartesia.ai/keys"
         if error.status == 402:
@@ -139,29 +125,15 @@ def explained(error: BaseException, connect: float) -> str:
     Args:
         connect: seconds that connecting was given.
     """
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = quoted(str(error.certificate_error))
-        return f"its certificate is not trusted: {why}. For one of your own, pass connector"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no TLS connection can be made: does the server speak plain http? Then base_url begins with http://"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "no host of this name is found: check base_url and the network"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if error.os_error.errno == errno.ECONNREFUSED:
-            return "nothing listens there: check base_url"
-        return f"no connection: {quoted(error.os_error.strerror or str(error.os_error))}"
-    if isinstance(error, asyncio.TimeoutError):
-        return f"no connection within {connect:g} s: check the network and base_url"
+    if said := unreachable(error, connect):
+        return said
     if isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
         return "the connection ended"
     return f"{type(error).__name__}: {quoted(str(error))}"
 
 
 def _base(text: str) -> URL:
-    try:
-        url = URL(text)
-    except (ValueError, TypeError):
-        url = URL()
+    url = parsed(text)
     if url.user is not None or url.password is not None:
         raise ValueError("the address holds a user name or password: pass the key as api_key")
     if url.scheme not in _SCHEMES or not url.host:
@@ -169,12 +141,3 @@ def _base(text: str) -> URL:
     if url.path.rstrip("/").endswith(PATH):
         raise ValueError(f"the address ends before {PATH}, which is added to it")
     return url.with_fragment(None)
-
-
-def _nearby(host: str) -> bool:
-    """Whether a host is on this machine or in a private network."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
-    return address.is_loopback or address.is_private or address.is_link_local

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from voiceloop.errors import ModelError
+from voiceloop.errors import ModelError, quoted
 from voiceloop.frames import Word
 
-__all__ = ["MESSAGE_LIMIT", "Event", "Refused", "quoted", "read_event"]
+__all__ = ["MESSAGE_LIMIT", "Event", "Refused", "read_event"]
 
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes of a message. A chunk of a second takes about 11 KB."""
@@ -28,15 +28,7 @@ _LONGEST_WORD = 200
 """Characters of a word; the rest is left out."""
 _LATEST = 3600.0
 """Seconds; a later time is none."""
-_QUOTE = 200
 _TAG = re.compile(r"</?(?:break|spell|emotion|speed|volume)\b[^<>]*>", re.IGNORECASE)
-
-
-def quoted(text: str) -> str:
-    """What came from outside, on one line, cut short, without control characters."""
-    line = " ".join(text[: 8 * _QUOTE].split())
-    line = "".join(character if character.isprintable() else "?" for character in line)
-    return line if len(line) <= _QUOTE else f"{line[: _QUOTE - 1]}…"
 
 
 class Refused(ModelError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import re
 from base64 import b64encode
@@ -16,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from voiceloop.twilio.rest_errors import TwilioError, advice
+from voiceloop.web_service import is_here, parsed, read_some, scrubbed
 
 __all__ = ["API", "Credentials", "Form", "RestClient", "RestOptions", "base_of"]
 
@@ -124,7 +124,7 @@ class RestClient:
                     headers={"Authorization": self._credentials.header, "Accept": "application/json"},
                     allow_redirects=False,
                 ) as response:
-                    body = await _read(response)
+                    body = (await read_some(response, _MAX_BODY))[:_MAX_BODY]
                     return self._answer(what, response, body)
         except _NOT_SENT as error:
             raise _Failed(TwilioError(f"{what}: {self._unreachable(error)}"), again=True) from None
@@ -168,9 +168,7 @@ class RestClient:
 
     def _scrubbed(self, text: str) -> str:
         """What a server says back, without the secret and what would garble a log."""
-        for secret in (self._credentials.secret, self._credentials.header.partition(" ")[2]):
-            text = text.replace(secret, "***")
-        return _CONTROL.sub(" ", text)
+        return _CONTROL.sub(" ", scrubbed(text, (self._credentials.secret, self._credentials.header)))
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -193,32 +191,15 @@ def _passing(error: TwilioError) -> bool:
     return error.status == 0 or error.status >= 500
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    while len(body) <= _MAX_BODY and (piece := await response.content.readany()):
-        body += piece
-    return bytes(body[:_MAX_BODY])
-
-
 def base_of(text: str) -> URL:
     """The root of the API.
 
     Raises:
         TwilioError: it is no such URL, or would send the secret over plain http to another machine.
     """
-    try:
-        url = URL(text)
-    except (ValueError, TypeError):
-        url = URL()
+    url = parsed(text)
     if url.scheme not in ("http", "https") or not url.host or url.user is not None or url.query_string:
         raise TwilioError(f"expected a base URL (TWILIO_BASE_URL) like {API!r}, got {str(text)[:100]!r}")
-    if url.scheme == "http" and not _is_here(url.host):
+    if url.scheme == "http" and not is_here(url.host):
         raise TwilioError(f"the auth token is not sent over plain http to {url.host}: use https")
     return url.origin()
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from voiceloop.errors import VoiceloopError
+from voiceloop.web_service import is_here
 
 __all__ = [
     "MAX_ANSWER",
@@ -134,7 +135,7 @@ def connect_stream(
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise TwimlError(f"expected a stream URL without a query, got {url!r}: use parameters")
-    if not parts.hostname or (parts.scheme != "wss" and not (parts.scheme == "ws" and _is_here(parts.hostname))):
+    if not parts.hostname or (parts.scheme != "wss" and not (parts.scheme == "ws" and is_here(parts.hostname))):
         raise TwimlError(f"expected a stream URL like 'wss://agent.example.com/media', got {url!r}")
     given = dict(parameters or {})
     if len(given) > MAX_PARAMETERS:
@@ -150,10 +151,6 @@ def connect_stream(
     inside = tuple(Verb("Parameter", (("name", key), ("value", value))) for key, value in given.items())
     stream = Verb("Stream", _given(url=url, name=name, statusCallback=status_callback), inside)
     return Verb("Connect", _given(action=action), (stream,))
-
-
-def _is_here(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def say(text: str, *, voice: str = "", language: str = "") -> Verb:
