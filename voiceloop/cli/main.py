@@ -7,22 +7,37 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
 from typing import Any
 
 from voiceloop import __version__
 from voiceloop.cli.doctor import add_doctor
 from voiceloop.cli.models import LLM_FORMS
+from voiceloop.cli.sim import CALL, add_sim
 from voiceloop.cli.talk import add_talk
 from voiceloop.errors import VoiceloopError
+from voiceloop.loopnoise import without_noise
 
 __all__ = ["main"]
 
 
+class _CommandLine(argparse.ArgumentParser):
+    """Takes ``sim call`` for one command: behind ``sim`` there may be names of services, and ``call`` is none."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if words[:2] == CALL.split():
+            words[:2] = [CALL]
+        return super().parse_known_args(words, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="voiceloop", description="Phone agents in Python.")
+    top = _CommandLine(prog="voiceloop", description="Phone agents in Python.")
     top.add_argument("--version", action="version", version=f"voiceloop {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
     demo = commands.add_parser(
         "demo",
         help="make a whole phone call on embedded models: no key, no account, no phone",
@@ -42,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--verbose", action="store_true", help="log what happens inside")
     add_talk(commands)
     add_doctor(commands)
+    add_sim(commands)
     return top
 
 
@@ -52,19 +68,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
-        if options.command == "talk":
-            from voiceloop.cli.talk import talk as run
-        elif options.command == "doctor":
-            from voiceloop.cli.doctor import doctor as run
-        else:
-            from voiceloop.cli.demo import demo as run
-        return asyncio.run(run(options))
+        return asyncio.run(_run(options))
     except KeyboardInterrupt:
         return 130
     except (VoiceloopError, OSError) as error:
         print(f"voiceloop: {error}", file=sys.stderr)
         return 1
+
+
+async def _run(options: argparse.Namespace) -> int:
+    without_noise(asyncio.get_running_loop())
+    return await _command(options.command)(options)
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], Coroutine[Any, Any, int]]:
+    """What runs a command. Imported when it is wanted: some need much."""
+    module, function = {
+        "demo": ("demo", "demo"),
+        "talk": ("talk", "talk"),
+        "doctor": ("doctor", "doctor"),
+        "sim": ("sim", "sim"),
+        CALL: ("sim_call", "sim_call"),
+    }[name]
+    run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = getattr(
+        import_module(f"voiceloop.cli.{module}"), function
+    )
+    return run
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -12,25 +13,25 @@ from typing import Any
 
 from voiceloop.call import Call
 from voiceloop.cli.outcome import Files, Outcome, Show, tell
+from voiceloop.cli.speech import add_speech, embedded_speech
 from voiceloop.errors import VoiceloopError
 from voiceloop.record.recorder import TimelineRecorder
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.server.phone import PhoneOptions
 from voiceloop.server.serve import serving_phone
-from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.profiles import PROFILES
 from voiceloop.sim.scripted_model import Exchange, ScriptedModel, lines_of
 from voiceloop.sim.services import Services, simulated_services
 from voiceloop.sim.twilio import SimCall
+from voiceloop.sim.voiced import VoicedLexicon
 from voiceloop.testing.scripted import ScriptedTTS
-from voiceloop.tts.base import TTS
 from voiceloop.twilio.media import Bot
 from voiceloop.vad.base import VADModel
 from voiceloop.vad.energy import EnergyModel
 
-__all__ = ["simulate"]
+__all__ = ["OVER_AFTER", "simulate"]
 
 ANSWER_LIMIT = 20.0
 """Seconds the caller waits for an answer."""
@@ -57,6 +58,7 @@ def simulate(bot: Bot, exchanges: Sequence[Exchange], arguments: Sequence[str] |
     options = _parser().parse_args(arguments)
     level = logging.DEBUG if options.verbose else logging.ERROR
     logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC would print that its server has gone
     try:
         return asyncio.run(_simulate(bot, exchanges, options))
     except KeyboardInterrupt:
@@ -70,14 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Have this bot's call on simulators: no key, no account, no phone.")
     parser.add_argument("--simulate", action="store_true", help="what you are reading about; else it serves a number")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="google", help="how quick the services are")
-    parser.add_argument(
-        "--speech",
-        choices=("artificial", "embedded"),
-        default="artificial",
-        help="artificial: words as noises that are told apart for certain (default); embedded: a voice and a "
-        "recogniser in this process, which need voiceloop[local]",
-    )
+    add_speech(parser)
     parser.add_argument(
         "--recording", default="voiceloop-call.wav", metavar="FILE", help="where to write the recording"
     )
@@ -89,12 +84,13 @@ def _parser() -> argparse.ArgumentParser:
 async def _simulate(bot: Bot, exchanges: Sequence[Exchange], options: argparse.Namespace) -> int:
     files = Files(options.recording, options.picture)
     show = Show(quiet=options.json)
-    lexicon = Lexicon()
+    lexicon = VoicedLexicon()
     speech: dict[str, Any] = {"lexicon": lexicon, "caller": ScriptedTTS(lexicon)}
-    substitutes: dict[type, Any] = {VADModel: EnergyModel()}  # artificial speech is no speech to Silero's ear
+    # A neural model takes artificial words for speech nearly always, which is not always.
+    substitutes: dict[type, Any] = {VADModel: EnergyModel()}
     async with AsyncExitStack() as stack:
         if options.speech == "embedded":
-            speech, substitutes = await _embedded(stack), {}
+            speech, substitutes = await embedded_speech(stack), {}
             show.note("Loading the models.")
         services = await stack.enter_async_context(
             simulated_services(ScriptedModel(exchanges), profile=PROFILES[options.profile], **speech)
@@ -106,19 +102,6 @@ async def _simulate(bot: Bot, exchanges: Sequence[Exchange], options: argparse.N
     if unsaved is not None:
         raise unsaved
     return 1 if outcome.failure else 0
-
-
-async def _embedded(stack: AsyncExitStack) -> dict[str, Any]:
-    """A recogniser and voices in this process, for the simulated services and the caller."""
-    from voiceloop.stt.moonshine import Moonshine
-    from voiceloop.tts.hibari import Hibari, HibariOptions
-
-    hears, voice, caller = Moonshine(), Hibari(), Hibari(HibariOptions(speed=1.05))
-    providers: tuple[Moonshine | TTS, ...] = (hears, voice, caller)
-    for provider in providers:
-        stack.push_async_callback(provider.aclose)
-        await provider.warm()
-    return {"hears": hears, "voice": voice, "caller": caller}
 
 
 async def _call(bot: Bot, exchanges: Sequence[Exchange], services: Services, runtime: Runtime, show: Show) -> Outcome:

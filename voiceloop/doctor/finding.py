@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 __all__ = ["Finding", "State"]
 
 State = Literal["ok", "warning", "wrong", "skipped"]
+_SIGNS: Final[dict[State, str]] = {"ok": "ok", "warning": "warning", "wrong": "WRONG", "skipped": "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Finding:
     what: str
     """What was looked at, such as ``AnthropicLLM``."""
     state: State
+    """``wrong``: calls will fail; ``warning``: they may suffer; ``skipped``: it was not looked at."""
     text: str
     """What was found and, unless it is ``ok``, what to do about it."""
     seconds: float | None = None
@@ -24,9 +26,8 @@ class Finding:
 
     def line(self) -> str:
         """The finding for a console."""
-        sign = {"ok": "ok      ", "warning": "warning ", "wrong": "WRONG   ", "skipped": "-       "}[self.state]
         took = f" ({self.seconds * 1000:.0f} ms)" if self.seconds is not None else ""
-        return f"{sign} {self.what}: {self.text}{took}"
+        return f"{_SIGNS[self.state]:8} {self.what}: {self.text}{took}"
 
     def as_dict(self) -> dict[str, str | float | None]:
         """The finding as plain values."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,10 +16,10 @@ from typing import Final
 from aiohttp import web
 
 from voiceloop.errors import VoiceloopError
-from voiceloop.faults import describe
-from voiceloop.rehearsal import REHEARSAL, rehearse
+from voiceloop.loopnoise import without_noise
 from voiceloop.runtime import Runtime
 from voiceloop.server.phone import Phone, PhoneError, PhoneOptions, phone_app, phone_of
+from voiceloop.server.starting import CannotStart, keys_missing, rehearsed
 from voiceloop.twilio.media import Bot
 from voiceloop.twilio.rest import TwilioREST
 
@@ -71,6 +72,9 @@ def serve(
     Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment, a call can also be
     transferred (`voiceloop.twilio.rest.TwilioREST` as ``call.carrier``).
 
+    When it cannot start (the bot raises, a key is missing or wrong, the port is taken), it says on standard error what
+    is wrong and what to do, and the process ends with the status 1. `serving_phone` raises instead.
+
     Args:
         bot: the function ``bot(call)``, or the module that holds it.
         host: address to listen on; all of the machine's by default.
@@ -80,9 +84,16 @@ def serve(
         options: of the server.
 
     Raises:
-        VoiceloopError: the bot cannot start, the port is taken, or something that Twilio needs is missing.
+        SystemExit: it cannot start.
     """
-    asyncio.run(_serve(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options))
+    try:
+        asyncio.run(_serve(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options))
+    except VoiceloopError as error:
+        problem = error if isinstance(error, CannotStart) else CannotStart([str(error)])
+        print(f"{problem.told}\nLook at everything with `voiceloop doctor`.", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:  # while the models were loading
+        raise SystemExit(130) from None
 
 
 async def _serve(
@@ -96,6 +107,7 @@ async def _serve(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    without_noise(loop)
     serving = serving_phone(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options)
     async with serving as served:
         # Not before: a signal that comes while the models load ends the process at once.
@@ -124,6 +136,10 @@ async def serving_phone(
 
     Args:
         tell: called with a line when something takes long.
+
+    Raises:
+        VoiceloopError: the bot cannot start, the port is taken, or something that Twilio needs is missing:
+            `CannotStart` when that is several things.
     """
     answer = getattr(bot, "bot", bot)
     if not callable(answer):
@@ -131,15 +147,17 @@ async def serving_phone(
     options = options or PhoneOptions()
     if public_url is not None:
         options = replace(options, public_url=public_url)
-    options.base(), options.secret()  # what is missing is better told before the models load
     async with AsyncExitStack() as stack:
-        if options.carrier is None and (carrier := _carrier(options)) is not None:
-            options = replace(options, carrier=await stack.enter_async_context(carrier))
+        carrier, problems = _checked(options)
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime())
+        if problems:  # better told before the models load, and together with keys that are missing
+            raise CannotStart([*problems, *await keys_missing(answer, runtime)])
+        if carrier is not None:
+            options = replace(options, carrier=await stack.enter_async_context(carrier))
         if tell is not None:
             tell("Loading the models.")
-        await _warm(answer, runtime)
+        await rehearsed(answer, runtime)
         app = phone_app(answer, runtime, options)
         runner = web.AppRunner(
             app,
@@ -160,26 +178,27 @@ async def serving_phone(
         yield Serving(phone_of(app), f"http://{f'[{here}]' if ':' in here else here}:{runner.addresses[0][1]}")
 
 
-async def _warm(bot: Bot, runtime: Runtime) -> None:
-    """Rehearse the bot, so that no caller waits for a model.
-
-    Raises:
-        VoiceloopError: it cannot start.
-    """
+def _checked(options: PhoneOptions) -> tuple[TwilioREST | None, list[str]]:
+    """Twilio's REST API, if it is to be had and was not given, and what is wrong with what Twilio needs."""
+    problems: list[str] = []
+    for needed in (options.base, options.secret):
+        try:
+            needed()
+        except PhoneError as error:
+            problems.append(str(error))
     try:
-        rehearsal = await rehearse(bot, runtime)
-    except VoiceloopError:
-        raise
-    except Exception as error:
-        raise VoiceloopError(f"bot(call) raised {describe(error)[0]}") from error
-    if rehearsal.reason != REHEARSAL:
-        raise VoiceloopError("; ".join(f"{fault.kind}: {fault.message}" for fault in rehearsal.faults))
+        return (None if options.carrier is not None else _carrier(options)), problems
+    except PhoneError:
+        return None, problems
+    except VoiceloopError as error:
+        return None, [*problems, str(error)]
 
 
 def _carrier(options: PhoneOptions) -> TwilioREST | None:
     """Twilio's REST API, when the environment has what opens it.
 
     Raises:
+        PhoneError: there is no auth token.
         TwilioError: what it has cannot be right.
     """
     account = os.environ.get("TWILIO_ACCOUNT_SID", "").strip()
@@ -190,5 +209,5 @@ def _carrier(options: PhoneOptions) -> TwilioREST | None:
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use: end what uses it, or choose another port (0 takes a free one)"
+        return f"port {port} is in use: end what uses it, or choose another with serve(bot, port=…); 0 takes a free one"
     return f"cannot listen on {host} port {port}: {error.strerror or error}"

@@ -12,7 +12,7 @@ from voiceloop.conversation import Message
 from voiceloop.errors import VoiceloopError
 from voiceloop.sim.anthropic import Reply, ToolUse
 
-__all__ = ["Exchange", "ScriptedModel", "ScriptError", "exchanges_of", "lines_of", "repeating"]
+__all__ = ["Exchange", "ScriptError", "ScriptedModel", "exchanges_of", "lines_of", "repeating"]
 
 Said = str | Sequence[str | tuple[str, Mapping[str, Any]]]
 """One answer: a text; or a text and the tools that are asked for behind it, each a name with its arguments."""

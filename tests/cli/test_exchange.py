@@ -1,0 +1,109 @@
+"""The way in for ``voiceloop sim call``: who may order a call, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.cli.exchange import Exchange
+from voiceloop.server.phone import PhoneOptions
+from voiceloop.server.serve import serving_phone
+from voiceloop.sim.twilio import TOKEN, TwilioSim
+from voiceloop.sim.voiced import VoicedLexicon
+from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS
+
+LEXICON = VoicedLexicon()
+STT, VOICE = ScriptedSTT(LEXICON), ScriptedTTS(LEXICON)
+LLM = ScriptedLLM(lambda messages: f"You said: {messages[-1].text}")
+
+
+def bot(call: Call) -> Pipeline:
+    return Pipeline(
+        [call.transport, EnergyVAD(), STT, TurnTaking("Hello."), LLMAggregator(LLM), VOICE, AudioStreamer()]
+    )
+
+
+@asynccontextmanager
+async def exchange(*lines: tuple[str, bool]) -> AsyncIterator[tuple[TwilioSim, aiohttp.ClientSession, str]]:
+    """A bot that is served, the exchange, a session with it, and the bot's webhook."""
+    twilio = TwilioSim(voice=VOICE)
+    phone = PhoneOptions(public_url="http://127.0.0.1:8080", auth_token=TOKEN)
+    async with (
+        twilio.listening(),
+        serving_phone(bot, port=8080, options=phone) as serving,
+        Exchange(twilio, LEXICON, lines).listening(0) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        yield twilio, session, f"{serving.public_url}/voice"
+
+
+async def events(session: aiohttp.ClientSession, order: Any) -> list[dict[str, Any]]:
+    async with session.post("/calls", json=order) as response:
+        assert response.status == 200
+        return [json.loads(line) async for line in response.content]
+
+
+async def test_a_call_is_told_as_it_goes_and_recorded() -> None:
+    async with exchange() as (_, session, webhook):
+        told = await events(session, {"url": webhook, "lines": [{"shown": "Two teas."}]})
+        call = told[-1].pop("call")
+        async with session.get(f"/calls/{call}.wav") as response:
+            recording = await response.read()
+    greeting, said, answer, over = told
+    assert (greeting, said, over) == (
+        {"heard": "Hello.", "after": None},
+        {"said": "Two teas."},
+        {"over": "hung up"},
+    )
+    assert answer["heard"] == "You said: Two teas."
+    assert 0.5 <= answer["after"] < 0.8
+    assert recording.startswith(b"RIFF")
+
+
+async def test_without_lines_the_caller_says_those_of_the_conversation() -> None:
+    async with exchange(("A tea.", False)) as (_, session, webhook):
+        told = await events(session, {"url": webhook})
+    assert [event["said"] for event in told if "said" in event] == ["A tea."]
+
+
+async def test_a_caller_whose_process_goes_hangs_up() -> None:
+    async with exchange() as (twilio, session, webhook):
+        order = {"url": webhook, "lines": [{"shown": "Two teas."}] * 20}
+        response = await session.post("/calls", json=order)
+        await response.content.readline()
+        response.close()
+        await asyncio.sleep(3)
+        (call,) = twilio.calls.values()
+        assert call.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Content-Type": "text/plain"}, "{}", 415),  # a page of another site can send that
+        ({"Content-Type": "application/json", "Origin": "https://evil.example.com"}, "{}", 403),
+        ({"Content-Type": "application/json", "Host": "evil.example.com"}, "{}", 403),
+        ({"Content-Type": "application/json"}, "no JSON", 400),
+        ({"Content-Type": "application/json"}, "[]", 400),
+        ({"Content-Type": "application/json"}, '{"lines": [{}]}', 400),
+        ({"Content-Type": "application/json"}, '{"lines": [{"shown": "a", "audio": "?"}]}', 400),
+        ({"Content-Type": "application/json"}, json.dumps({"lines": [{"shown": "a"}] * 201}), 400),
+    ],
+)
+async def test_what_is_no_order_of_this_machine_is_refused(headers: dict[str, str], body: str, status: int) -> None:
+    async with exchange() as (twilio, session, _):
+        async with session.post("/calls", data=body, headers=headers) as response:
+            assert response.status == status
+        assert twilio.calls == {}
+
+
+async def test_there_is_no_recording_of_what_was_no_call() -> None:
+    async with exchange() as (_, session, _), session.get("/calls/CA1.wav") as response:
+        assert response.status == 404
