@@ -33,6 +33,8 @@ ONE_WAY = 0.06
 JITTER = 0.01
 WORDS = ("coffee", "latte", "mocha", "tea", "cake", "bread", "soup", "small", "large", "warm", "sweet", "and")
 EXACT = 0.90
+EXACT_OF_FEW = 0.70
+"""What a short run must show: with so few calls chance decides."""
 AHEAD = 0
 """Words that may be remembered and were not heard."""
 
@@ -118,7 +120,7 @@ def main() -> None:
         )
         print(f"remembered exactly what was heard: {result['exact']:.1%}; words off: {result['words_off']}")
         print(f"silent after {result['stopped_ms_p50']} ms at the median, {result['stopped_ms_max']} ms at most")
-    if result["exact"] < EXACT or max(off) > AHEAD:
+    if result["exact"] < (EXACT_OF_FEW if options.smoke else EXACT) or max(off) > AHEAD:
         raise SystemExit("memory and ear differ more than promised")
 
 
