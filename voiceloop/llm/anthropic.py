@@ -46,7 +46,7 @@ class AnthropicLLM(LLM):
     event loop.
 
     Args:
-        model: what Anthropic calls the model, such as ``claude-haiku-4-5``.
+        model: what Anthropic calls the model, such as ``claude-haiku-5-5``.
         api_key: the key; None takes it from the environment variable ``ANTHROPIC_API_KEY``. It is not sent over plain
             http to another network, and none is needed for a server on this machine.
         base_url: what stands before ``/v1/messages``; None takes it from ``ANTHROPIC_BASE_URL``, else Anthropic's own.
@@ -69,7 +69,7 @@ class AnthropicLLM(LLM):
         http_client: Callable[[], Any] | None = None,
     ) -> None:
         if not isinstance(model, str) or not model.strip():
-            raise ValueError(f"expected the name of a model, such as 'claude-haiku-4-5', got {model!r}")
+            raise ValueError(f"expected the name of a model, such as 'claude-haiku-5-5', got {model!r}")
         self.options = options or AnthropicOptions()
         self.model = model
         self._endpoint = Endpoint(base_url, api_key, self.options.headers)

@@ -15,8 +15,10 @@ from typing import Final
 
 from aiohttp import web
 
+from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
+from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.server.phone import Phone, PhoneError, PhoneOptions, phone_app, phone_of
 from voiceloop.server.starting import CannotStart, keys_missing, rehearsed
@@ -69,7 +71,8 @@ def serve(
 ) -> None:
     """Answer the phone until the process is told to stop (SIGINT or SIGTERM); then calls end, and it returns.
 
-    Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment, a call can also be
+    Each call's begin, turns, faults and end are told on standard error; turns only with a runtime of its own, or one with
+    `Runtime.console`. Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment, a call can also be
     transferred (`voiceloop.twilio.rest.TwilioREST` as ``call.carrier``).
 
     When it cannot start (the bot raises, a key is missing or wrong, the port is taken), it says on standard error what
@@ -108,17 +111,43 @@ async def _serve(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     without_noise(loop)
-    serving = serving_phone(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options)
-    async with serving as served:
+    options = _told(options or PhoneOptions())
+    async with AsyncExitStack() as stack:
+        if runtime is None:
+            runtime = await stack.enter_async_context(Runtime(console=True))
+        serving = serving_phone(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options)
+        served = await stack.enter_async_context(serving)
         # Not before: a signal that comes while the models load ends the process at once.
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals on this loop, or in this thread
                 loop.add_signal_handler(number, stop.set)
         print(served.setup, flush=True)
         if served.phone.options.carrier is None:
-            print("No TWILIO_ACCOUNT_SID with a key: calls can be answered, not transferred.", flush=True)
+            print("TWILIO_ACCOUNT_SID is not set: calls can be answered, but call.transfer will fail.", flush=True)
         await stop.wait()
         print("Stopping: calls end.", flush=True)
+
+
+def _told(options: PhoneOptions) -> PhoneOptions:
+    """The same, and each call's begin and end are told on standard error; a runtime with `console` tells the turns."""
+
+    def began(call: Call) -> None:
+        print(
+            f"call {call.id}: {call.direction}, {call.caller or 'unknown'} to {call.number}",
+            file=sys.stderr,
+            flush=True,
+        )
+        call.on_end(_ended)
+        if options.on_call is not None:
+            options.on_call(call)
+
+    return replace(options, on_call=began)
+
+
+def _ended(report: CallReport) -> None:
+    lines = [f"call {report.call_id}: {report.reason}, {report.duration:.0f} s, {len(report.turns)} turns"]
+    lines += [f"  fault: {fault.kind}: {fault.message}" for fault in report.faults]
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

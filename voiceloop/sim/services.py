@@ -27,7 +27,17 @@ KEY: Final = "simulated-key"
 """Opens Anthropic and Cartesia; other keys are refused, as at the real ones."""
 PUBLIC: Final = "https://agent.example.com"
 """Where the bot is to Twilio; `TwilioSim.tunnel` says where that leads."""
-MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5")
+MODELS: Final = (
+    "claude-haiku-5-5",
+    "claude-sonnet-5-5",
+    "claude-opus-5-5",
+    "claude-sonnet-5",
+    "claude-opus-5",
+    "claude-sonnet-4-6",
+    "claude-haiku-4-5",
+    "claude-sonnet-4-5",
+)
+"""What the simulated Anthropic offers."""
 Answers = Sequence[str | Reply] | Callable[[Sequence[Message]], str | Reply]
 
 
