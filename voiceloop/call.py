@@ -310,7 +310,7 @@ class Call(Leaving):
 
     def _answer_closed(self, answer: Answer) -> None:
         """An answer is over and nothing of it is left to be heard."""
-        self._record.close_answer(answer, ending=self.ending is not None)
+        self._record.close_answer(answer)
         apology = self._apologies.pop(answer, answer) is None
         if answer.outcome == "failed" and self._engine is not None and not self._engine.closed:
             if apology:

@@ -44,6 +44,7 @@ class Record:
         """Requests by who served them, for each kind of provider (``stt``, ``llm``, ``tts``)."""
         self._serving: dict[str, tuple[str, str]] = {}
         self._spoken: dict[Answer, SpokenAnswer] = {}
+        self._withdrawn: tuple[Answer, UserTurn, SpokenAnswer | None] | None = None
         self._on_turn: list[Callable[[Turn], object]] = []
         self._on_end: list[Callable[[CallReport], object]] = []
 
@@ -67,9 +68,14 @@ class Record:
         return spoken.add_round(self.conversation, len(answer.text), calls, echo)
 
     def messages_for(self, answer: Answer | None) -> list[Message]:
-        """The conversation for a request of this answer: its own text as written, all else as heard."""
+        """The conversation for a request of this answer: its own text as written, all else as heard.
+
+        What was said while its tools ran stands in front of them, for their results are what it goes on from.
+        """
         spoken = self._spoken.get(answer) if answer is not None else None
+        last = spoken.rounds[-1] if spoken is not None and spoken.rounds else None
         messages: list[Message] = []
+        asked = given = 0  # where the last round begins and ends
         for message in self.conversation:
             written = message
             if answer is not None and spoken is not None:
@@ -79,7 +85,11 @@ class Record:
                 written = found
             if written is message and message.echo is not None:  # of an earlier answer, of which not all was heard
                 written = Message(message.role, message.text, calls=message.calls)
+            asked = len(messages) if last is not None and message is last.asked else asked
             messages.append(written)
+            given = len(messages) if last is not None and message is last.given else given
+        if last is not None and all(message.role == "assistant" for message in messages[given:]):
+            messages[asked:] = messages[given:] + messages[asked:given]
         return messages
 
     def note_served(self, kind: str, served: Served) -> bool:
@@ -88,7 +98,7 @@ class Record:
         before, self._serving[kind] = self._serving.get(kind), (served.name, served.instead_of)
         return bool(served.instead_of) and before != self._serving[kind]
 
-    def close_answer(self, answer: Answer, *, ending: bool) -> None:
+    def close_answer(self, answer: Answer) -> None:
         """An answer is over and nothing of it is left to be heard: its turn is, too."""
         spoken = self._spoken.get(answer)
         if answer.outcome == "complete" and (spoken is None or not spoken.voiced):
@@ -97,9 +107,18 @@ class Record:
         self._count_waste(answer, spoken)
         if answer.turn is None or answer.provisional:
             return
-        if answer.turn.withdrawn and "played" not in answer.milestones and not ending:
-            return  # the caller went on speaking: what they said is part of the next turn
-        self._close_turn(answer, answer.turn, spoken)
+        self._settle_withdrawn(answer.turn)
+        if not answer.turn.withdrawn or "played" in answer.milestones:
+            self._close_turn(answer, answer.turn, spoken)
+        elif self._withdrawn is None:  # what they said is part of the next turn, if that comes
+            self._withdrawn = answer, answer.turn, spoken
+
+    def _settle_withdrawn(self, later: UserTurn) -> None:
+        """What was said in a withdrawn turn is in the one that goes on from it; without that it is a turn itself."""
+        if self._withdrawn is not None and later.decided > self._withdrawn[1].decided:
+            withdrawn, self._withdrawn = self._withdrawn, None
+            if not later.continued:
+                self._close_turn(*withdrawn)
 
     def _count_waste(self, answer: Answer, spoken: SpokenAnswer | None) -> None:
         """What was written, and perhaps spoken, for nobody."""
@@ -133,6 +152,8 @@ class Record:
     def report(self, reason: str, ended: float, abandoned: list[str], prices: Prices | None = None) -> CallReport:
         """Close the record; `ended` in seconds on the loop's clock."""
         duration = ended - self.started
+        if self._withdrawn is not None:
+            self._close_turn(*self._withdrawn)
         report = CallReport(
             call_id=self.call_id,
             reason=reason,
@@ -158,6 +179,7 @@ class Record:
     def cut(self) -> None:
         """Let go of everything that may lead back to the call."""
         self._spoken.clear()
+        self._withdrawn = None
         self._on_turn.clear()
         self._on_end.clear()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,6 +81,14 @@ class Conversation:
             place = next(index for index, each in enumerate(self._messages) if each is before)
         self._messages.insert(place, message)
         return message
+
+    def put_last(self, messages: Sequence[Message]) -> None:
+        """Move messages that are there to the end, unless the caller has spoken behind them."""
+        moved = {id(message) for message in messages}
+        first = next((index for index, each in enumerate(self._messages) if id(each) in moved), len(self._messages))
+        if all(each.role != "user" for each in self._messages[first:]):
+            rest = [each for each in self._messages[first:] if id(each) not in moved]
+            self._messages[first:] = [*rest, *messages]
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -65,7 +65,10 @@ class SpokenAnswer:
         if part is None:
             if not heard:
                 return
-            behind = self.rounds[index].asked if index < len(self.rounds) else None
+            later = self.rounds[index:]
+            if later:  # what was said while its tools ran, before the first of this was heard, stands in front
+                conversation.put_last([message for each in later for message in (each.asked, each.given)])
+            behind = later[0].asked if later else None
             part = self._parts[index] = conversation.append(Message("assistant", heard), before=behind)
         part.text, part.unheard, part.interrupted = heard, unheard, interrupted
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from voiceloop.answer import Answer
 from voiceloop.call import Call
-from voiceloop.conversation import Message, ToolCall
+from voiceloop.call_record import Record
+from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.llm.aggregator import LLMAggregator, LLMOptions
 from voiceloop.llm.base import LLM, Echo, Item, ToolSpec, Usage
 from voiceloop.output.audio_streamer import AudioStreamer
@@ -18,6 +20,8 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.testing import Dialled, ScriptedSTT, ScriptedTTS, script
 from voiceloop.testing.dial import dial
 from voiceloop.tools import ToolError
+from voiceloop.tts.base import TTS, Speech
+from voiceloop.tts.processor import TTSProcessor
 from voiceloop.turns.processor import TurnTaking
 from voiceloop.vad.processor import EnergyVAD
 
@@ -154,6 +158,36 @@ async def test_a_tool_may_take_longer_than_an_answer_may_be_silent(line: Dial) -
     assert report.faults == []
 
 
+class Thoughtful(TTS):
+    """A voice that takes half a second for each piece of text."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+
+    async def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
+        async for piece in text:
+            await asyncio.sleep(0.5)
+            yield Speech(self.lexicon.speak(piece)[0])
+
+
+@pytest.mark.parametrize("seconds", [5.4, 5.6, 5.8, 6.1])
+async def test_a_voice_that_waited_for_a_tool_has_its_time_for_what_comes_then(
+    lexicon: Lexicon, seconds: float
+) -> None:
+    def bot(call: Call) -> Pipeline:
+        llm = LLMAggregator(model, tools=[slowly(seconds)], options=LLMOptions(slow=100.0))
+        voice = TTSProcessor(Thoughtful(lexicon))
+        return Pipeline([call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking(), llm, voice, AudioStreamer()])
+
+    model = Model(["Let me look.", asks("price", '{"drink": "tea"}')], ["Four dollars."])
+    async with dial(bot, llm=model, tts=Thoughtful(lexicon), lexicon=lexicon, silence=1.0) as caller:
+        await caller.says("what is tea")
+        await caller.hears("Let me look.")
+        await caller.hears("Four dollars.", timeout=30)
+        report = await caller.hangs_up()
+    assert report.faults == []
+
+
 async def test_the_caller_is_not_told_while_they_still_hear_the_agent(line: Dial, heard: Any) -> None:
     model = Model(
         ["I will look into the big book of all the prices now.", asks("price", '{"drink": "tea"}')], ["Four dollars."]
@@ -207,6 +241,67 @@ async def test_no_interruption_ends_a_tool_and_its_result_is_remembered(line: Di
     assert f"{cut.text} {cut.unheard}" == "I order that for you right now and here."
 
 
+async def test_what_the_agent_says_while_a_tool_runs_stands_in_front_of_it(line: Dial) -> None:
+    def tools(call: Call) -> list[Any]:
+        async def price(drink: str) -> str:
+            """Look up what a drink costs."""
+            call.say("Let me see.")
+            await asyncio.sleep(1.4)
+            return "four dollars"
+
+        return [price]
+
+    model = Model([asks("price", '{"drink": "tea"}')], ["It is four."], ["Bye."])
+    async with line(model, tools) as caller:
+        await caller.says("what is tea")
+        await caller.hears("It is four.")
+        await caller.says("thank you")
+        await caller.hears("Bye.")
+        await caller.hangs_up()
+    # The results stand last: that is what the model goes on from, and a service may take nothing else.
+    assert model.asked(1) == [
+        "user: what is tea",
+        'assistant: Let me see. [price({"drink": "tea"})]',
+        "tool: [four dollars]",
+    ]
+    # What was heard is remembered in the order in which it was.
+    assert model.asked(2) == [
+        "user: what is tea",
+        'assistant: [price({"drink": "tea"})]',
+        "tool: [four dollars]",
+        "assistant: Let me see.",
+        "assistant: It is four.",
+        "user: thank you",
+    ]
+
+
+def test_an_answer_that_is_heard_behind_another_is_remembered_behind_it() -> None:
+    record, looking, other = Record("call"), Answer(1), Answer(2)
+    record.conversation.add("user", "what is tea")
+    looking.text = "I look it up."
+    made = record.note_tools(looking, (asks("price"),), None)
+    made.given.results = (ToolResult("t1", "four dollars"),)
+    record.remember(other, "We close at nine.", "", False)  # its audio was there first
+    record.remember(looking, "I look", "it up.", False)
+    assert [str(message) for message in record.conversation] == [
+        "user: what is tea",
+        "assistant: We close at nine.",
+        "assistant: I look [cut: it up.]",
+        "assistant: [price()]",
+        "tool: [four dollars]",
+    ]
+
+
+def test_what_the_caller_said_behind_an_answer_stays_behind_it() -> None:
+    record, looking = Record("call"), Answer(1)
+    looking.text = "I look it up."
+    record.note_tools(looking, (asks("price"),), None)
+    record.conversation.add("user", "hello")
+    record.remember(looking, "I", "look it up.", True)
+    roles = [message.role for message in record.conversation]
+    assert roles == ["assistant", "assistant", "tool", "user"]
+
+
 async def test_signed_thoughts_go_back_with_the_results_and_no_further(line: Dial) -> None:
     model = Model([asks("price", '{"drink": "tea"}'), Echo({"signed": 1})], ["Four dollars."], ["Bye."])
     async with line(model, [price]) as caller:
@@ -258,6 +353,31 @@ async def test_a_model_that_hangs_up_without_a_word_says_goodbye_all_the_same(
         report = await caller.report()
     assert heard(caller) == "Goodbye."
     assert report.reason == "completed"
+
+
+async def test_a_model_that_has_hung_up_is_asked_for_a_last_word_once(
+    line: Dial, heard: Callable[[Dialled], str]
+) -> None:
+    model = Model([asks("hang_up")], [asks("price", '{"drink": "tea"}', "t2")], ["More."])
+    async with line(model, lambda call: [call.hang_up, price]) as caller:
+        await caller.says("that is all")
+        report = await caller.report()
+    assert heard(caller) == "Goodbye."
+    assert len(model.requests) == 2
+    assert report.reason == "completed"
+
+
+async def test_a_model_that_hangs_up_while_another_tool_is_slow_says_goodbye_meanwhile(
+    line: Dial, heard: Callable[[Dialled], str]
+) -> None:
+    model = Model([asks("price", '{"drink": "tea"}'), asks("hang_up", id="t2")], ["More."])
+    async with line(model, lambda call: [call.hang_up, slowly(12.0)]) as caller:
+        await caller.says("that is all")
+        report = await caller.report()
+    assert heard(caller) == "Goodbye."
+    assert (report.reason, report.faults) == ("completed", [])
+    assert [result.text for result in report.conversation[-2].results] == ["four dollars", "done"]
+    assert len(model.requests) == 1
 
 
 async def test_the_model_hands_the_call_over(line: Dial, heard: Callable[[Dialled], str]) -> None:

@@ -97,6 +97,7 @@ class LLMAggregator(Processor):
             return
         answer = self.begin_answer(turn=turn)
         for number in range(self.options.rounds + 2):
+            leaving = self.call.ending is not None
             calls, echo = await self._ask(answer)
             if not calls:
                 break
@@ -109,8 +110,8 @@ class LLMAggregator(Processor):
                 raise ProviderFailed(f"{type(self._llm).__name__} asks for tools again and again")
             else:
                 await self._tools.run(self.call, answer, calls, made.given, lambda text: self._say(answer, text))
-            if self.call.ending is not None and answer.text.strip():
-                return
+            if self.call.ending is not None and (leaving or answer.text.strip()):
+                break  # asked once for a last word, no more than that
         if not answer.text.strip():
             if self.call.ending is None:
                 raise ProviderFailed(f"{type(self._llm).__name__} ended without writing anything")
@@ -151,7 +152,9 @@ class LLMAggregator(Processor):
         conversation = self.call.conversation
         said = self._said if turn.continued else []
         last = said.pop() if said and said[-1] is conversation[-1] else None
-        text = turn.text.removeprefix(" ".join(message.text for message in said)).strip()
+        before = " ".join(message.text for message in said)
+        went_on = not before or f"{turn.text} ".startswith(f"{before} ")  # else the recogniser has changed its mind
+        text = turn.text[len(before) if went_on else 0 :].strip()
         if last is not None:
             last.text = text
         elif text:

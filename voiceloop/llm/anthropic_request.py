@@ -11,6 +11,7 @@ from typing import Any, Literal
 from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.llm.base import ToolSpec
 from voiceloop.llm.history import OPENING, estimate_json, fit, paired
+from voiceloop.web_service import check_headers
 
 __all__ = ["AnthropicOptions", "Blocks", "parsed", "request"]
 
@@ -62,9 +63,7 @@ class AnthropicOptions:
             raise ValueError("retry must not be negative; stall, connect and idle must be more than 0 s")
         if taken := _RESERVED & set(self.body):
             raise ValueError(f"body must not hold {', '.join(sorted(taken))}: the library sets that")
-        for name, value in self.headers.items():
-            if not (isinstance(value, str) and re.fullmatch(r"[\w-]+", name, re.ASCII) and value.isprintable()):
-                raise ValueError(f"the header {name!r} cannot be sent: expected a line of text as its value")
+        check_headers(self.headers)
 
 
 @dataclass(slots=True, frozen=True)

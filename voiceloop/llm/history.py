@@ -65,7 +65,8 @@ def paired(messages: Sequence[Message]) -> list[Message]:
         results = tuple(given.get(call.id) or ToolResult(call.id, CANCELLED, error=True) for call in calls)
         whole = calls == message.calls and not message.results
         turns.append(message if whole else Message("assistant", message.text, calls=calls))
-        turns.append(behind if behind and behind.results == results else Message("tool", "", results=results))
+        same = behind is not None and behind.results == results and not behind.calls
+        turns.append(behind if behind and same else Message("tool", "", results=results))
     return turns
 
 

@@ -98,6 +98,10 @@ class ToolRunner:
         while pending:
             silent = max(0.0, answer.buffered - AUDIBLE)
             _, pending = await asyncio.wait(pending, timeout=patience + silent)
-            if pending and call.ending is None and answer.buffered <= AUDIBLE:
+            if not pending or answer.buffered > AUDIBLE:
+                continue
+            if call.ending is None:
                 write(phrase)
                 patience, phrase = self._again, call.phrases.still_working
+            elif not answer.text.strip():  # it has hung up without a word, and something else takes its time
+                write(call.phrases.goodbye)

@@ -71,9 +71,9 @@ def serve(
 ) -> None:
     """Answer the phone until the process is told to stop (SIGINT or SIGTERM); then calls end, and it returns.
 
-    Each call's begin, turns, faults and end are told on standard error; turns only with a runtime of its own, or one with
-    `Runtime.console`. Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment, a call can also be
-    transferred (`voiceloop.twilio.rest.TwilioREST` as ``call.carrier``).
+    Each call's begin, faults and end are told on standard error, and its turns, if the runtime is its own or one with
+    `Runtime.console`. Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment,
+    a call can also be transferred (`voiceloop.twilio.rest.TwilioREST` as ``call.carrier``).
 
     When it cannot start (the bot raises, a key is missing or wrong, the port is taken), it says on standard error what
     is wrong and what to do, and the process ends with the status 1. `serving_phone` raises instead.

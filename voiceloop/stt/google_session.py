@@ -156,6 +156,12 @@ class Session:
         if self._spare is not None and not self._ended:
             following.attempt, self._spare = self._spare, None
             following.attempt.span, following.attempt.base = following, self._position
+        if begun := span.begun():  # the caller speaks again already: a word that is cut is understood by nobody
+            following.start = self._position - len(begun)
+            following.hear(begun, following.start)
+            if following.attempt is not None:
+                following.attempt.base = following.start
+                following.attempt.feed(begun)
 
     def _drop(self, span: Span) -> None:
         for attempt in (span.attempt, span.rival):

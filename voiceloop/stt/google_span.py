@@ -28,6 +28,10 @@ _LOUD = 10 ** (-45 / 20) * 32768
 _SQUARES = mulaw.decode(bytes(range(256))).astype(np.float64) ** 2
 QUIET = 3 * RATE
 """Samples kept of silence: faint words of it may still be on their way."""
+ONSET = RATE // 10
+"""Samples of a word that has just begun, at most."""
+PAUSE = RATE // 8
+"""Samples before it that are looked at; half of them are silent where a word begins."""
 KEEP = 60 * RATE
 """Samples of sounds that may be words kept, to be sent again when a stream ends early."""
 
@@ -151,6 +155,15 @@ class Span:
         count = min(max(0, position - self.kept_from), len(self.kept))
         del self.kept[:count]
         self.kept_from += count
+
+    def begun(self) -> bytes:
+        """The first sounds of speech at its very end, behind a pause, and a little of that; empty without any."""
+        tail = bytes(self.kept[-PAUSE - ONSET :])
+        if self.loud_end is None or self.loud_end <= self.kept_from + len(self.kept) - ONSET or len(tail) < PAUSE:
+            return b""
+        before = loud_end(tail[:PAUSE]) or 0
+        quiet = next((at for at in range(before, len(tail), FRAME) if loud_end(tail[at : at + FRAME]) is not None), 0)
+        return tail[quiet - PAUSE // 2 :] if quiet - before >= PAUSE // 2 else b""
 
     def unsettled(self, tolerance: int) -> bool:
         """Whether there are words, or sounds that may be words, without a final result."""

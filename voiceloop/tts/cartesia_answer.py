@@ -31,6 +31,8 @@ _EARLY = 0.002
 """Seconds by which a timer may fire before its time."""
 _LETTERS = 15.0
 """Characters a second: how long text will be when spoken, about."""
+_SPARE = 0.25
+"""Seconds that it takes, at most, until the voice has made something of a text."""
 _LEAD = 0.3
 """Seconds of audio that were given and cannot have been heard yet, below which all is given that is there."""
 _SILENCE = b"\xff"
@@ -214,7 +216,8 @@ class Answer:
         if quiet is not None and now + _EARLY >= quiet:
             self._say(part, "", goes_on=False)
             return
-        pieces.release(now)
+        starved = self._starved_at(part, now)
+        pieces.release(now, at_once=starved is not None and now + _EARLY >= starved)
         while not self._enough(part) and (piece := pieces.take(opening=opening)):
             self._say(part, piece, goes_on=not pieces.ended)
             opening = False
@@ -273,10 +276,17 @@ class Answer:
     def _deadline(self, part: _Part) -> float | None:
         times = [self._quiet_at(part), self._stalled_at(part), self._flush_at(part)]
         if not part.finished and not self._holding:
-            times.append(self._pieces.due)
+            times += [self._pieces.due, self._starved_at(part, self._loop.time())]
         if part.track.held:
             times.append(self._hungry_at())
         return min((time for time in times if time is not None), default=None)
+
+    def _starved_at(self, part: _Part, now: float) -> float | None:
+        """When so little is left to be heard that what is written must not wait for the rest of its phrase."""
+        if self._pieces.due is None or not self._given:
+            return None
+        at = self._began_at + (self._given - part.track.given + part.track.received) / RATE - _SPARE
+        return at if at > now or part.track.covered else None  # else more is on its way
 
     # --- what comes ---------------------------------------------------------------------------------------------
 

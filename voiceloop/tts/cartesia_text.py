@@ -102,9 +102,9 @@ class Pieces:
         if len(self._text) > (self._ends[-1] if self._ends else 0):
             self._ends.append(len(self._text))
 
-    def release(self, now: float) -> None:
-        """Make a piece of the words that are there, if no text came for long enough."""
-        if self._fed_at is None or now + _EARLY < self._fed_at + self._idle:
+    def release(self, now: float, *, at_once: bool = False) -> None:
+        """Make a piece of the words that are there, if no text came for long enough, or `at_once`."""
+        if self._fed_at is None or not (at_once or now + _EARLY >= self._fed_at + self._idle):
             return
         self._fed_at = None
         if self._cutter is not None:

@@ -19,6 +19,8 @@ __all__ = ["TTSOptions", "TTSProcessor"]
 
 RATE = 8000
 MAX_CANNED_SECONDS = 60.0
+EARLY = 0.002
+"""Seconds by which a timer may fire before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class _Script:
     def __init__(self, text: Stream[Text]) -> None:
         self._text = text
         self.given: list[str] = []
+        self.given_at = 0.0
+        """When the last of it was, seconds on the loop's clock."""
         self.waiting = False
         """True while the voice asks for text that is not written yet."""
 
@@ -53,6 +57,7 @@ class _Script:
         try:
             async for frame in self._text:
                 self.given.append(frame.text)
+                self.given_at = asyncio.get_running_loop().time()
                 return frame.text
             return None
         finally:
@@ -169,13 +174,18 @@ class TTSProcessor(Processor):
 
     async def _next(self, pull: Pull[Speech | Served], script: _Script) -> Speech | Served:
         """The next piece. A voice that waits for text is not stalled, unless it got some and says nothing for long."""
-        waited = 0.0
+        waited, limit = 0.0, self.options.stall
         given = len(script.given)
         while True:
             try:
-                return await pull.next(self.options.stall)
+                return await pull.next(limit)
             except ProviderStalled:
+                limit = self.options.stall
+                since = self.call.now - script.given_at
+                if len(script.given) > given and not script.waiting and since < limit - EARLY:
+                    limit -= since  # the last of the text came late, behind a tool: the voice has its time from there
+                    continue
                 if len(script.given) > given:
                     waited += self.options.stall
                 if not script.waiting or waited >= self.options.patience:
-                    raise
+                    raise ProviderStalled(f"tts: nothing came for {self.options.stall:g} s") from None
