@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ def utterances(request: pytest.FixtureRequest) -> list[npt.NDArray[Any]]:
         folder: Path = request.getfixturevalue("speech_dir")
     except pytest.skip.Exception:
         texts = ("A small coffee with milk, please.", "And a large coffee with sugar.")
-        return [on_the_card(decode(asyncio.run(spoken(text))) / 32768, 8000) for text in texts]
+        with ThreadPoolExecutor(1) as thread:  # Playwright's loop runs in this one
+            said = [thread.submit(asyncio.run, spoken(text)).result() for text in texts]
+        return [on_the_card(decode(audio) / 32768, 8000) for audio in said]
     with (folder / "manifest.tsv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == "order"]
     coffees = [read_wav(folder / row["file"]) for row in rows if "coffee" in row["transcript"]][:2]
