@@ -165,6 +165,26 @@ async def test_a_bot_that_cannot_start_is_told(
     assert said in told[0]["text"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("return Pipeline(", "Pipeline(", "bot(call) must return a Pipeline, got NoneType"),
+        ("EnergyVAD(), stt", "EnergyVAD, stt", "EnergyVAD"),
+        ("LLMAggregator(llm)", "LLMAggregator(llm, tools=[price])", "price: expected a type for each parameter"),
+    ],
+)
+async def test_a_wrong_bot_is_told_also_when_a_provider_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, said: str
+) -> None:
+    assert before in OWN
+    file = tmp_path / "wrong_bot.py"
+    file.write_text(OWN.replace(before, after) + 'def price(drink):\n    """Text."""\n')
+    await doctor(parser().parse_args(["doctor", str(file), "--no-twilio", "--json"]))
+    told = {each["what"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert (told["AnthropicLLM"]["state"], told["bot"]["state"]) == ("wrong", "wrong")
+    assert said in told["bot"]["text"]
+
+
 def test_an_extra_that_is_missing_is_told(
     own_bot: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,7 @@ async def simulators(tmp_path: Path, *arguments: str) -> AsyncIterator[dict[str,
         _, errors = await served.communicate()
         assert served.returncode == 130
         assert b"Traceback" not in errors
+        assert b"The environment was written to standard output; in the bot's terminal: `. ./sim.env`" in errors
 
 
 async def finished(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
@@ -153,7 +154,7 @@ async def test_without_a_bot_the_call_fails_with_the_code_of_twilio(tmp_path: Pa
         arguments = ("sim", "call", f"http://127.0.0.1:{port}", "--says", "Hello?")
         status, output, errors = await finished(*arguments, cwd=tmp_path, environment=environment)
     assert status == 1
-    assert output == "The phone rings.\nThe call ended: completed.\n"
+    assert output == "The phone rings.\n"
     assert "11200 HTTP retrieval failure" in errors
     assert errors.endswith("Is the bot served there?\n")
     assert not (tmp_path / "voiceloop-call.wav").exists()
@@ -190,6 +191,7 @@ def test_without_simulators_a_call_says_how_to_start_them(tmp_path: Path, capsys
         (["sim", "--public-url", "http://agent.example.com"], "expected a public URL with https"),
         (["sim", "call", "bot.py"], "expected the webhook of a bot, like http://127.0.0.1:8080/voice, got 'bot.py'"),
         (["sim", "call", "--caller", "missing.wav"], "missing.wav"),
+        (["sim", "call", "--patience", "nan"], "expected --patience from 0 to 60 seconds, got nan"),
     ],
 )
 def test_what_a_user_gets_wrong_is_told(

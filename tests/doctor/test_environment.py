@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from voiceloop.doctor.environment import TWILIO, check_environment, services_of
@@ -44,6 +46,28 @@ def test_slips_are_pointed_out_and_no_value_is_shown(environment: dict[str, str]
     assert finding.state == "warning"
     assert said in finding.text
     assert SECRET not in str(finding)
+
+
+def test_a_key_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> None:
+    (google,) = services_of([GoogleSTT()])
+    missing = check_environment(google, {"GOOGLE_APPLICATION_CREDENTIALS": "/nope/key.json"})
+    assert missing.state == "warning"
+    assert "GOOGLE_APPLICATION_CREDENTIALS is '/nope/key.json', and there is no such file" in missing.text
+    file = tmp_path / "key.json"
+    file.write_text("{}")
+    assert check_environment(google, {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}).state == "ok"
+    assert check_environment(google, {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path)}).state == "warning"
+
+
+@pytest.mark.parametrize(
+    ("token", "state"),
+    [("0123456789abcdefABCDEF0123456789", "ok"), ("f" * 31, "warning"), ("SK" + "f" * 32, "warning")],
+)
+def test_an_auth_token_that_can_be_none_is_pointed_out(token: str, state: str) -> None:
+    finding = check_environment(TWILIO, {"TWILIO_AUTH_TOKEN": token})
+    assert finding.state == state
+    assert ("is not 32 hexadecimal digits" in finding.text) is (state == "warning")
+    assert token not in finding.text
 
 
 def test_variables_of_another_purpose_are_not_taken_for_slips() -> None:

@@ -71,6 +71,20 @@ async def test_wrong_keys_are_told_for_each_and_not_shown(services: Open, monkey
 
 
 @pytest.mark.parametrize(
+    ("key", "owner"), [("sk-ant-wrong", "Anthropic"), ("sk-proj-wrong", "OpenAI"), ("sk-or-v1-wrong", "OpenRouter")]
+)
+async def test_a_key_of_somebody_else_is_known_by_its_beginning(
+    services: Open, monkeypatch: pytest.MonkeyPatch, key: str, owner: str
+) -> None:
+    async with services():
+        monkeypatch.setenv("CARTESIA_API_KEY", key)
+        finding = await told(CartesiaTTS(VOICE))
+    assert "does not accept the key (401)" in finding.text
+    assert f"this looks like a key of {owner}" in finding.text
+    assert key not in finding.text
+
+
+@pytest.mark.parametrize(
     ("fault", "said"),
     [
         (Fault(code="UNAUTHENTICATED"), "the credentials are not accepted: check GOOGLE_APPLICATION_CREDENTIALS"),
@@ -172,7 +186,16 @@ async def test_a_slow_service_is_a_warning_with_its_time() -> None:
 async def test_a_recogniser_that_does_not_understand_the_voice_is_a_warning() -> None:
     findings = await found(ScriptedTTS(Lexicon()), ScriptedSTT(Lexicon()))
     assert findings[1].state == "warning"
-    assert "understood nothing" in findings[1].text
+    assert findings[1].text.endswith("do voice and recogniser know the same language?")
+
+
+async def test_artificial_speech_is_offered_as_the_reason_where_a_simulator_may_speak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CARTESIA_BASE_URL", "http://127.0.0.1:7652")
+    findings = await found(ScriptedTTS(Lexicon()), ScriptedSTT(Lexicon()))
+    said = "the same language, or is this `voiceloop sim` with artificial speech? Use `--speech embedded`."
+    assert findings[1].text.endswith(said)
 
 
 async def test_members_of_a_fallback_are_asked_one_by_one() -> None:

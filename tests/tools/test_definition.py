@@ -309,12 +309,18 @@ def größe(drink: str) -> None:
 @pytest.mark.parametrize(
     ("thing", "message"),
     [
-        (untyped, "untyped: expected a type for each parameter, found none for drink. Write def price"),
-        (many, r"many: takes \*drinks: 'str', and a model must know each argument by name"),
+        (
+            untyped,
+            r"expected a type for each parameter, found none for drink. Write def untyped\(drink: str, size: …\)\.",
+        ),
+        (many, r"many: takes \*drinks: 'str', and a model must know each argument by name: write def many\(first: str"),
         (options, r"options: takes \*\*drinks"),
         (placed, "placed: 'drink' cannot be given by name. Take the '/' out"),
-        (unsupported, "unsupported: 'drink' cannot be read from JSON: .*Lock.*Use str, int"),
-        (calls_back, "calls_back: Cannot generate a JsonSchema.*Use types that JSON has"),
+        (
+            unsupported,
+            r"unsupported: 'drink' cannot be read from JSON: JSON has no asyncio\.locks\.Lock\. Use str, int",
+        ),
+        (calls_back, "calls_back: JSON cannot hold the type of 'drink', .*Callable.*Use types that JSON has"),
         (anything, "anything: the type of 'drink' says nothing a model can use"),
         (raw, "raw: the type of 'drink' says nothing a model can use"),
         (undescribed, "undescribed: a model knows a tool by its description, and there is none. Write a docstring"),
@@ -326,7 +332,8 @@ def größe(drink: str) -> None:
         (größe, "'größe' is no name for a tool: pass name="),
         (lambda drink: drink, "'<lambda>' is no name for a tool: pass name="),
         (Shop, "expected a function, got the class Shop"),
-        (None, "expected a function, got None: pass the function itself, without calling it"),
+        (None, r"expected a function, got None: pass the function itself, as in LLMAggregator\(tools=\[price\]\)"),
+        (3, "expected a function, got 3: pass the function itself"),
         ("price", "expected a function, got 'price'"),
         (staticmethod(price), "expected a function, got a staticmethod: put @tool below it"),
         (dict.fromkeys, "fromkeys: "),

@@ -2,7 +2,8 @@
 
 ``POST /calls`` takes the caller's lines and answers with one JSON object a line, as things happen: ``{"said": …}``;
 ``{"heard": …, "after": seconds}``, or with ``"cut": true`` what was heard until the caller spoke over it;
-``{"failed": …, "alerts": […]}``; and last ``{"over": …, "call": …}``. ``GET /calls/{call}.wav`` gives the recording.
+``{"failed": …, "alerts": […]}``; ``{"transferred": number}``; and last ``{"over": …, "call": …}``.
+``GET /calls/{call}.wav`` gives the recording.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +22,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from voiceloop.cli.sim import PATIENCE
 from voiceloop.cli.simulate import OVER_AFTER
+from voiceloop.languages import LANGUAGES
 from voiceloop.server.guard import guard
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
@@ -34,12 +38,13 @@ ANSWER_LIMIT: Final = 30.0
 """Seconds the caller waits for an answer."""
 _LEAVING: Final = 3.0
 """Seconds in which the agent may hang up, once everything was said."""
+_MOST_PATIENT: Final = 60.0
 _MOST_CALLS: Final = 8
 _MOST_LINES: Final = 200
 _MOST_KEPT: Final = 20
 """Recordings that are kept."""
 _MAX_BODY: Final = 64 * 1024 * 1024
-_HELLO: Final = (("Hello, can you hear me?", False), ("Thank you. Goodbye.", False))
+_HELLO: Final = (("Hello, can you hear me?", False), ("Thank you.", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Exchange:
     async def _call(self, request: web.Request) -> web.StreamResponse:
         if request.content_type != "application/json":  # a page of another site cannot send that
             raise web.HTTPUnsupportedMediaType(text="expected JSON\n")
-        url, lines = self._order(await request.text())
+        url, lines, patience = self._order(await request.text())
         if self._calls >= _MOST_CALLS:
             raise web.HTTPServiceUnavailable(text=f"{_MOST_CALLS} calls are on the line: try again later\n")
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -102,17 +107,19 @@ class Exchange:
         ringing = asyncio.ensure_future(self._twilio.call(url or None))
         try:
             line = await asyncio.shield(ringing)
-            await self._talk(line, lines, tell)
+            await self._talk(line, lines, patience, tell)
         finally:  # also when the other process has gone, in the middle of ringing
             self._calls -= 1
             await (await ringing).hangs_up()
         self._keep(line)
         end = line.streams[-1].end if line.streams else line.status
+        for dialled in line.children:
+            await tell({"transferred": dialled.to})
         await tell({"over": end, "call": line.sid})
         return response
 
-    def _order(self, text: str) -> tuple[str, list[Line]]:
-        """The webhook and what the caller says.
+    def _order(self, text: str) -> tuple[str, list[Line], float]:
+        """The webhook, what the caller says, and the caller's patience in seconds.
 
         Raises:
             HTTPBadRequest: it is no order, or cannot be carried out.
@@ -120,8 +127,11 @@ class Exchange:
         try:
             order = json.loads(text)
             url, lines = str(order.get("url") or ""), [_line(each) for each in order.get("lines") or ()]
+            patience = float(order.get("patience", PATIENCE))
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
             raise web.HTTPBadRequest(text="expected an order as voiceloop sim call sends it\n") from None
+        if not 0 <= patience <= _MOST_PATIENT:
+            raise web.HTTPBadRequest(text=f"expected a patience from 0 to {_MOST_PATIENT:g} s\n")
         if len(lines) > _MOST_LINES:
             raise web.HTTPBadRequest(text=f"expected at most {_MOST_LINES} lines\n")
         if self._artificial and any(isinstance(line.what, bytes) for line in lines):
@@ -129,13 +139,13 @@ class Exchange:
                 "recordings of people need voiceloop sim --speech embedded: here only artificial words are understood\n"
             )
             raise web.HTTPBadRequest(text=text)
-        return url, lines or [Line(shown, shown, over) for shown, over in self._lines]
+        return url, lines or [Line(shown, shown, over) for shown, over in self._lines], patience
 
-    async def _talk(self, line: SimCall, lines: Sequence[Line], tell: Any) -> None:
+    async def _talk(self, line: SimCall, lines: Sequence[Line], patience: float, tell: Any) -> None:
         """Say everything, wait for each answer, and for the agent's hang-up if it does that."""
         try:
             caller = line.caller
-            await self._hears(caller, tell)
+            await self._hears(caller, patience, tell)
             for index, each in enumerate(lines):
                 if each.over:
                     cut = await caller.interrupts(each.what, after=OVER_AFTER, timeout=ANSWER_LIMIT)
@@ -147,7 +157,7 @@ class Exchange:
                     await tell({"said": each.shown})
                     await caller.says(each.what)
                 if index + 1 == len(lines) or not lines[index + 1].over:
-                    await self._hears(caller, tell)
+                    await self._hears(caller, patience, tell)
         except (GaveUp, CallEnded) as error:
             await tell({"failed": str(error), "alerts": self._alerts(line)})
             return
@@ -157,11 +167,17 @@ class Exchange:
         except TimeoutError:
             return
 
-    async def _hears(self, caller: Caller, tell: Any) -> None:
+    async def _hears(self, caller: Caller, patience: float, tell: Any) -> None:
+        """Hear an answer out; also what follows when the agent has only asked for a moment."""
         asked = caller.speech_end
         heard = await caller.hears(timeout=ANSWER_LIMIT)
         after = None if asked is None else round(heard.started - asked, 3)
-        await tell({"heard": await self._words(heard.audio), "after": after})
+        words = await self._words(heard.audio)
+        await tell({"heard": words, "after": after})
+        while _asks_to_wait(words) and await _goes_on(caller, heard.ended + patience):
+            heard = await caller.hears(timeout=ANSWER_LIMIT)
+            words = await self._words(heard.audio)
+            await tell({"heard": words, "after": None})
 
     async def _words(self, audio: bytes) -> str:
         return " ".join(word.text for word in await self._listener.words(audio))
@@ -184,6 +200,35 @@ class Exchange:
             path = Path(folder) / "call.wav"
             line.streams[-1].save_recording(path)
             return web.Response(body=path.read_bytes(), content_type="audio/wav")
+
+
+def _spelt(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.lower()))
+
+
+_WAITING: Final = tuple(
+    _spelt(phrase)
+    for language in LANGUAGES.values()
+    for phrase in (language.phrases.one_moment, language.phrases.still_working)
+)
+"""What the library says while tools take their time."""
+
+
+def _asks_to_wait(words: str) -> bool:
+    """Whether the agent's last sentence asks for a moment; not one that only quotes such words."""
+    sentences = [spelt for sentence in re.split(r"[.!?]", words) if (spelt := _spelt(sentence))]
+    return bool(sentences) and sentences[-1] in _WAITING
+
+
+async def _goes_on(caller: Caller, until: float) -> bool:
+    """Whether the agent is heard again before a time on the loop's clock."""
+    playback = caller.carrier.playback
+    heard = playback.sound_end
+    try:
+        async with asyncio.timeout_at(until):
+            return await caller.carrier.when(lambda: playback.sound_end > heard)
+    except TimeoutError:
+        return False
 
 
 def _line(given: dict[str, Any]) -> Line:

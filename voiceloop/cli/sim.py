@@ -18,13 +18,15 @@ from typing import Any, Final
 from voiceloop.cli.speech import add_speech, embedded_speech
 from voiceloop.errors import VoiceloopError
 
-__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "add_sim", "sim"]
+__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "PATIENCE", "add_sim", "sim"]
 
 CALL: Final = "sim call"
 """The command that rings."""
 PORT: Final = 7650
 """Of the first simulator. The others follow."""
 _ORDER: Final = ("google", "anthropic", "cartesia", "twilio")
+PATIENCE: Final = 3.0
+"""Seconds that a caller waits for the answer once the agent has asked for a moment."""
 EXCHANGE_VARIABLE: Final = "VOICELOOP_SIM_URL"
 """Says where ``voiceloop sim call`` finds the exchange."""
 EXCHANGE: Final = f"http://127.0.0.1:{PORT + len(_ORDER)}"
@@ -94,6 +96,13 @@ def add_sim(commands: Any) -> None:
         "--exchange",
         metavar="URL",
         help=f"of the simulated Twilio (default: {EXCHANGE_VARIABLE}, or {EXCHANGE})",
+    )
+    ring.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"how long the caller waits in silence after words such as 'One moment, please.' (default: {PATIENCE:g})",
     )
     ring.add_argument("--recording", default="voiceloop-call.wav", metavar="FILE", help="where to write the recording")
     ring.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -170,8 +179,11 @@ def _read(path: str) -> str:
 
 
 def _tell(environment: Mapping[str, str], only: tuple[str, ...]) -> None:
-    _note(f"Simulating {', '.join(only)}; Ctrl-C ends it. In the terminal of the bot, first:\n")
+    shown = sys.stdout.isatty()
+    _note(f"Simulating {', '.join(only)}; Ctrl-C ends it.{' In the terminal of the bot, first:' if shown else ''}\n")
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()), flush=True)
+    if not shown:
+        _note("The environment was written to standard output; in the bot's terminal: `. ./sim.env`")
     if "twilio" in only:
         _note("\nThen serve the bot there, and ring it from a third one: voiceloop sim call --says 'Hello?'")
 

@@ -22,6 +22,8 @@ from voiceloop.errors import VoiceloopError
 __all__ = ["sim_call"]
 
 _MAX_LINE: Final = 1024 * 1024
+_MOST_PATIENT: Final = 60.0
+"""Seconds, at most, of ``--patience``."""
 _QUIET: Final = 120.0
 """Seconds in which the exchange has nothing to tell."""
 
@@ -34,7 +36,9 @@ async def sim_call(options: argparse.Namespace) -> int:
     """
     recording = Files(options.recording, None).recording
     exchange = options.exchange or os.environ.get(EXCHANGE_VARIABLE, "") or EXCHANGE
-    order = {"url": _webhook(options.url), "lines": _lines(options)}
+    if not 0 <= options.patience <= _MOST_PATIENT:
+        raise VoiceloopError(f"expected --patience from 0 to {_MOST_PATIENT:g} seconds, got {options.patience:g}")
+    order = {"url": _webhook(options.url), "lines": _lines(options), "patience": options.patience}
     show = Show(quiet=options.json)
     events: list[dict[str, Any]] = []
     timeout = aiohttp.ClientTimeout(total=None, sock_read=_QUIET)
@@ -42,7 +46,7 @@ async def sim_call(options: argparse.Namespace) -> int:
         async with aiohttp.ClientSession(exchange, timeout=timeout, read_bufsize=_MAX_LINE) as session:
             async for event in _ring(session, order, show):
                 events.append(event)
-                _show(event, show)
+                _show(event, events, show)
             recorded = await _recorded(session, events)
     except aiohttp.ClientConnectorError:
         raise VoiceloopError(f"nothing listens at {exchange}: start `voiceloop sim` in another terminal") from None
@@ -99,14 +103,16 @@ async def _recorded(session: aiohttp.ClientSession, events: list[dict[str, Any]]
         return await response.read() if response.status == 200 else b""
 
 
-def _show(event: dict[str, Any], show: Show) -> None:
+def _show(event: dict[str, Any], events: list[dict[str, Any]], show: Show) -> None:
     if "said" in event:
         show.line(f"  caller: {event['said']}")
     elif "heard" in event:
         after = f"  [{event['after']:.2f} s]" if event.get("after") is not None else ""
         cut = "  [cut]" if event.get("cut") else ""
         show.line(f"  agent:  {event['heard'] or '(nothing that could be understood)'}{after}{cut}")
-    elif "over" in event:
+    elif "transferred" in event:
+        show.line(f"Transferred to {event['transferred']}.")
+    elif "over" in event and any("said" in each or "heard" in each for each in events):  # or only the error is told
         show.line(f"The call ended: {event['over']}.")
 
 
@@ -116,6 +122,7 @@ def _end(events: list[dict[str, Any]], recording: Path | None, show: Show, *, as
     if as_json:
         result = {
             "conversation": [event for event in events if "said" in event or "heard" in event],
+            "transferred": next((event["transferred"] for event in events if "transferred" in event), None),
             "over": over,
             "failed": failed["failed"] if failed else None,
             "alerts": failed["alerts"] if failed else [],

@@ -1,13 +1,15 @@
-"""Which variables of the environment are set, by name: their values are never shown."""
+"""Which variables of the environment are set, by name. Values are not shown, but for the path of a missing key file."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
 from voiceloop.doctor.finding import Finding
+from voiceloop.stt.google_errors import KEY_FILE_VARIABLE, missing_key_file
 
 __all__ = ["TWILIO", "Service", "check_environment", "services_of"]
 
@@ -45,7 +47,7 @@ _SERVICES: Final = (
         "Google",
         "voiceloop.stt.google",
         (),
-        ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"),
+        (KEY_FILE_VARIABLE, "GOOGLE_CLOUD_PROJECT"),
         "GOOGLE_SPEECH_ENDPOINT",
         "https://speech.googleapis.com",
     ),
@@ -69,6 +71,8 @@ _SERVICES: Final = (
 )
 _DUMMIES: Final = ("your", "changeme", "change-me", "xxx", "<", "...", "…", "todo", "placeholder", "insert")
 """What is put where a secret is to come."""
+_TOKEN: Final = re.compile(r"[0-9a-fA-F]{32}")
+"""An auth token of Twilio's."""
 
 
 def services_of(providers: Iterable[Any]) -> list[Service]:
@@ -107,6 +111,10 @@ def _slip(name: str, value: str, secret: bool) -> str:
         return f"{name} has blanks around its value: take them out"
     if secret and any(dummy in value.lower() for dummy in _DUMMIES):
         return f"{name} seems to hold a text that stands for the key: put the key there"
+    if name == "TWILIO_AUTH_TOKEN" and not _TOKEN.fullmatch(value):
+        return f"{name} is not 32 hexadecimal digits, as auth tokens are: copy it from the console's first page"
+    if name == KEY_FILE_VARIABLE:
+        return missing_key_file({name: value}).removesuffix(".")
     return ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from voiceloop.doctor.account import check_account
 from voiceloop.doctor.address import check_address
+from voiceloop.doctor.building import build
 from voiceloop.doctor.clock import check_clock
 from voiceloop.doctor.environment import TWILIO, Service, check_environment, services_of
 from voiceloop.doctor.finding import Finding
@@ -61,11 +62,12 @@ async def examine(request: Request) -> AsyncIterator[Finding]:
 
 
 async def _rehearsal(module: ModuleType, providers: tuple[Any, ...], well: bool) -> Finding:
-    """Whether ``bot(call)`` gives a pipeline that starts."""
-    if not well:
-        return Finding("bot", "skipped", "it cannot start before its providers work")
+    """Whether ``bot(call)`` gives a pipeline that starts; or at least gives one, when a provider cannot start."""
     try:
         async with Runtime() as runtime:
+            if not well:
+                await build(module.bot, runtime)
+                return Finding("bot", "skipped", "its pipeline is built; it cannot start before its providers work")
             rehearsal = await rehearse(module.bot, runtime)
     except VoiceloopError as error:
         return Finding("bot", "wrong", str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from typing import Any, Final
@@ -27,6 +28,8 @@ ANSWER_LIMIT: Final = 20.0
 SLOW: Final = 2.5
 """Seconds for the first word or sound from which on a caller wonders whether somebody is there."""
 _CLOSE: Final = 5.0
+_LED_ELSEWHERE: Final = ("GOOGLE_SPEECH_ENDPOINT", "CARTESIA_BASE_URL")
+"""Variables by which speech may come from a simulator."""
 
 Provider = STT | LLM | TTS
 
@@ -111,7 +114,11 @@ async def _hear(stt: STT, spoken: bytearray) -> tuple[str, State, float]:
         return f"it heard {heard[:80]!r}", "ok", seconds
     if not spoken:
         return "it listens; no voice could speak to it", "ok", seconds
-    text = f"it listens, but understood nothing of {PHRASE!r}: do voice and recogniser know the same language?"
+    text = f"it listens, but understood nothing of {PHRASE!r}: do voice and recogniser know the same language"
+    if any(os.environ.get(name) for name in _LED_ELSEWHERE):
+        text += ", or is this `voiceloop sim` with artificial speech? Use `--speech embedded`."
+    else:
+        text += "?"
     return text, "warning", seconds
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from voiceloop.errors import ModelError, require
 from voiceloop.offload import Limit, offload
-from voiceloop.stt.google_errors import SpeechRefused, Status, explained
+from voiceloop.stt.google_errors import SpeechRefused, Status, explained, missing_key_file
 from voiceloop.stt.google_request import Dialect, dialect
 
 __all__ = ["Client", "Target", "target_of"]
@@ -163,6 +163,8 @@ class Client:
         try:
             credentials, project = await offload(lambda: auth.default(scopes=[_SCOPE]))
         except (errors.DefaultCredentialsError, ValueError, OSError) as error:
+            if missing := missing_key_file(os.environ):
+                raise SpeechRefused(f"no credentials for Google: {missing}") from None
             raise SpeechRefused(
                 "no credentials for Google: set GOOGLE_APPLICATION_CREDENTIALS to the path of a service account's key "
                 f"file, or run `gcloud auth application-default login` [{_first_line(error)}]"

@@ -5,12 +5,17 @@ Statuses and texts are those of google-cloud-speech 2.41 against the service, as
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voiceloop.errors import ModelError
 
-__all__ = ["SpeechRefused", "Status", "explained", "passing", "status_of"]
+__all__ = ["KEY_FILE_VARIABLE", "SpeechRefused", "Status", "explained", "missing_key_file", "passing", "status_of"]
+
+KEY_FILE_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+"""Holds the path of a key file."""
 
 _PASSING = {
     "ABORTED",
@@ -38,6 +43,14 @@ class SpeechRefused(ModelError):
         super().__init__(message)
         self.status = status
         """Name of the gRPC status; empty when there was none."""
+
+
+def missing_key_file(environment: Mapping[str, str]) -> str:
+    """A sentence about a key file that is named in the environment and not there; empty when all is well."""
+    path = environment.get(KEY_FILE_VARIABLE, "")
+    if not path.strip() or (os.path.exists(path) and not os.path.isdir(path)):
+        return ""
+    return f"{KEY_FILE_VARIABLE} is {path!r:.{_LONGEST}}, and there is no such file."
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,9 @@ def _checked(thing: Callable[P, R]) -> Callable[P, R]:
     if isinstance(thing, classmethod | staticmethod):
         raise BadTool(f"expected a function, got a {type(thing).__name__}: put @tool below it")
     if not callable(thing):
-        raise BadTool(f"expected a function, got {thing!r:.80}: pass the function itself, without calling it")
+        raise BadTool(
+            f"expected a function, got {thing!r:.80}: pass the function itself, as in LLMAggregator(tools=[price])"
+        )
     return thing
 
 

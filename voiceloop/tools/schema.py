@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NoReturn
@@ -92,9 +94,10 @@ class Arguments:
         inputs = [(each, "validation", adapter) for each, adapter in self._adapters.items()]
         try:
             found, shared = pydantic.TypeAdapter.json_schemas(inputs, schema_generator=_generator())
-        except pydantic.errors.PydanticUserError as error:
+        except pydantic.errors.PydanticUserError:
             raise BadTool(
-                f"{name}: {_first_line(error)}. Use types that JSON has, or that can be made from it."
+                f"{name}: JSON cannot hold the type of {self._culprit()}. Use types that JSON has, or that can be made "
+                "from it."
             ) from None
         properties = {}
         for parameter in self._parameters.values():
@@ -106,6 +109,15 @@ class Arguments:
         if required := [each.name for each in self._parameters.values() if each.default is REQUIRED]:
             whole["required"] = required
         return plain(whole, shared.get("$defs", {}))
+
+    def _culprit(self) -> str:
+        """The parameter whose type has no schema."""
+        for each, adapter in self._adapters.items():
+            try:
+                adapter.json_schema(schema_generator=_generator())
+            except _pydantic().errors.PydanticUserError:
+                return f"{each!r}, {inspect.formatannotation(self._parameters[each].hint)}"
+        return "a parameter"
 
 
 def _pydantic() -> Any:
@@ -124,7 +136,7 @@ def _adapter(parameter: Parameter, name: str) -> Any:
         return pydantic.TypeAdapter(modern(parameter.hint))
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise BadTool(
-            f"{name}: {parameter.name!r} cannot be read from JSON: {_first_line(error)}. Use str, int, float, bool, "
+            f"{name}: {parameter.name!r} cannot be read from JSON: {_reason(error, hint)}. Use str, int, float, bool, "
             "Literal, Enum, list, dict, date, a dataclass, a TypedDict or a pydantic model."
         ) from None
 
@@ -172,5 +184,9 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def _reason(error: Exception, hint: Any) -> str:
+    """Why pydantic cannot read a type, in our words: its own advice is for authors of its models."""
+    if isinstance(error, _pydantic().errors.PydanticUndefinedAnnotation):
+        return f"the name {error.name!r} in its type is not defined"
+    found = re.search(r"<class '([\w.]+)'>", str(error))
+    return f"JSON has no {found[1] if found else inspect.formatannotation(hint)}"

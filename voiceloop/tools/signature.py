@@ -20,7 +20,6 @@ __all__ = ["REQUIRED", "Parameter", "Signature", "Unresolved", "core", "is_async
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")  # what the services allow as the name of a property
-_EXAMPLE = "def price(drink: str, size: int = 1)"
 
 
 class Unresolved(BadTool):
@@ -137,7 +136,10 @@ def _taken(thing: Callable[..., Any], name: str) -> dict[str, inspect.Parameter]
     taken = {key: value for key, value in parameters.items() if key not in filled}
     for key, parameter in taken.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise BadTool(f"{name}: takes {parameter}, and a model must know each argument by name: {_EXAMPLE}.")
+            raise BadTool(
+                f"{name}: takes {parameter}, and a model must know each argument by name: write "
+                f"def {_written(name)}(first: str, second: int = 1)."
+            )
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise BadTool(f"{name}: {key!r} cannot be given by name. Take the '/' out of its parameters.")
         if not _NAME.fullmatch(key):
@@ -152,7 +154,8 @@ def _hints(function: Any, names: list[str], name: str) -> dict[str, Any]:
         missing = [each for each in names if each not in written]
         if missing:
             raise BadTool(
-                f"{name}: expected a type for each parameter, found none for {', '.join(missing)}. Write {_EXAMPLE}."
+                f"{name}: expected a type for each parameter, found none for {', '.join(missing)}. Write "
+                f"def {_written(name)}({_typed(names, missing)})."
             )
 
         def holder() -> None: ...
@@ -166,6 +169,16 @@ def _hints(function: Any, names: list[str], name: str) -> dict[str, Any]:
             f"{name}: a type of its parameters cannot be found ({error}). Define or import it at the top of the "
             "module, outside 'if TYPE_CHECKING:' and outside functions."
         ) from None
+
+
+def _written(name: str) -> str:
+    """The name of a tool, as it may stand behind ``def``."""
+    return name.replace("-", "_")
+
+
+def _typed(names: list[str], missing: list[str]) -> str:
+    """Parameters with a type for those that have none, for an example."""
+    return ", ".join(f"{each}: str" if each in missing else f"{each}: …" for each in names)
 
 
 def _closed_over(function: Any) -> dict[str, Any]:

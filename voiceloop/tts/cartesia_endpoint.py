@@ -20,6 +20,13 @@ PATH = "/tts/websocket"
 _SCHEMES = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}
 OWN_LIMIT = "own_limit"
 """Code of a refusal by `CartesiaOptions.contexts`."""
+_FOREIGN = (
+    ("sk-ant-", "Anthropic"),
+    ("sk-or-", "OpenRouter"),
+    ("sk-", "OpenAI"),
+    ("AIza", "Google"),
+)
+"""How keys of others begin."""
 _PLANS = "the plans allow 2, 3, 5 or 15 (Free, Pro, Startup, Scale)"
 
 
@@ -90,7 +97,7 @@ class Endpoint:
         if error.status == 401:
             if self._key.value is None:
                 return f"it wants a key: set the environment variable {KEY_VARIABLE}, or pass api_key (401){said}"
-            return f"it does not accept the key (401){said}: look for a slip in it at play.cartesia.ai/keys"
+            return f"it does not accept the key (401){said}: {self._slip()}"
         if error.status == 402:
             return f"no credit is left, or the plan does not include this (402){said}: see play.cartesia.ai"
         if error.status == 403:
@@ -108,6 +115,14 @@ class Endpoint:
         if error.status >= 500:
             return f"the server failed (status {error.status}){said}"
         return f"it refused the request (status {error.status}){said}"
+
+    def _slip(self) -> str:
+        """What may be the matter with the key."""
+        key = self._key.value or ""
+        owner = next((name for start, name in _FOREIGN if key.startswith(start)), "")
+        if owner:
+            return f"this looks like a key of {owner}; one of Cartesia is made at play.cartesia.ai/keys"
+        return "look for a slip in it at play.cartesia.ai/keys"
 
 
 def _busy(error: Refused, said: str) -> str:
