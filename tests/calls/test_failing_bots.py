@@ -11,13 +11,17 @@ import pytest
 from voiceloop.call import Call
 from voiceloop.frames import CallerAudio, CallStart, Digit, Fault, Text, UserTurn
 from voiceloop.language import Phrases
+from voiceloop.llm.aggregator import LLMAggregator
+from voiceloop.output.audio_streamer import AudioStreamer
 from voiceloop.pipeline import Pipeline
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport
 from voiceloop.runtime import Limits, Runtime
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.stream import Stream
-from voiceloop.testing import Dialled, Failing, ScriptedTTS, dial, script
+from voiceloop.testing import Dialled, Failing, ScriptedSTT, ScriptedTTS, dial, script
+from voiceloop.turns.processor import TurnTaking
+from voiceloop.vad.processor import EnergyVAD
 
 Phone = Callable[..., Any]
 SAY = Phrases()
@@ -273,3 +277,17 @@ async def test_the_limits_of_the_runtime_are_kept(phone: Phone, lexicon: Lexicon
             failing.let_go()
             await asyncio.sleep(0)
     assert "TTSProcessor.start" in report.abandoned
+
+
+@pytest.mark.parametrize("order", ["no streamer", "streamer first"])
+async def test_a_voice_that_nobody_would_hear_is_told_when_the_call_begins(lexicon: Lexicon, order: str) -> None:
+    def bot(call: Call) -> Pipeline:
+        ears: list[Any] = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking("Hello!")]
+        if order == "streamer first":
+            ears.insert(1, AudioStreamer())
+        return Pipeline([*ears, LLMAggregator(script("Yes.")), ScriptedTTS(lexicon)])
+
+    async with dial(bot, lexicon=lexicon) as caller:
+        report = await caller.report()
+    assert report.reason == "failed"
+    assert any("put AudioStreamer() last" in fault.message for fault in report.faults)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from voiceloop.errors import VoiceloopError
 from voiceloop.frames import Audio, Text, Word
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
@@ -78,8 +79,17 @@ class TTSProcessor(Processor):
         self._spoken: tuple[int, int] = (0, 0)
 
     async def start(self) -> None:
-        """Warm the voice, and render what is said in every call."""
+        """Warm the voice, and render what is said in every call.
+
+        Raises:
+            VoiceloopError: nothing behind it plays what it says.
+        """
         call = self.call
+        if self._down is not None and not self._down[Audio].stops:
+            raise VoiceloopError(
+                f"the pipeline has a voice ({type(self._named).__name__}) and nothing behind it that plays audio, so "
+                "nobody would hear it: put AudioStreamer() last"
+            )
         self._tts = call.runtime.provider(TTS, self._named).for_language(call.language)
         await call.runtime.warm(self._tts)
         call.voice = self._tts
