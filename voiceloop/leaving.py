@@ -27,10 +27,7 @@ _TARGET = re.compile(r"\+[1-9]\d{5,14}|sips?:[^\s<>\"]{1,200}")
 class CarrierControl(Protocol):
     """What can be done to a call from outside its audio; `voiceloop.twilio.rest.TwilioREST` does it for Twilio."""
 
-    async def hang_up(self, call_id: str) -> None:
-        """End the call."""
-
-    async def transfer(self, call_id: str, to: str, announce: str) -> None:
+    async def transfer(self, call_id: str, to: str) -> None:
         """Take the call away from the agent and connect the caller with somebody else."""
 
 
@@ -91,7 +88,7 @@ class Leaving:
             raise VoiceloopError(f"the call is ending already: {self.ending}")
         if announce:
             self.say(announce, interruptible=False)
-        self._hand_over = lambda: carrier.transfer(self.id, to, "")
+        self._hand_over = lambda: carrier.transfer(self.id, to)
         self.hang_up("transferred")
         return "The caller will be connected when your last words have been heard. Say nothing more than goodbye."
 

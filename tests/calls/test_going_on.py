@@ -84,9 +84,7 @@ async def test_a_caller_who_goes_on_and_hangs_up_has_said_what_they_said(phone: 
 
 async def test_a_turn_that_goes_on_while_the_call_is_not_handed_over_is_one_turn(phone: Phone) -> None:
     class Busy:
-        async def hang_up(self, call_id: str) -> None: ...
-
-        async def transfer(self, call_id: str, to: str, announce: str) -> None:
+        async def transfer(self, call_id: str, to: str) -> None:
             raise ConnectionError("line busy")
 
     async with phone(llm=ScriptedLLM(["Certainly."], first=1.0)) as caller:

@@ -25,10 +25,7 @@ class Exchange:
         self.asked: list[tuple[str, float]] = []
         self.failing = failing
 
-    async def hang_up(self, call_id: str) -> None:
-        raise AssertionError("nobody asks for this")
-
-    async def transfer(self, call_id: str, to: str, announce: str) -> None:
+    async def transfer(self, call_id: str, to: str) -> None:
         self.asked.append((to, asyncio.get_running_loop().time()))
         if self.failing == "slow":
             await asyncio.Event().wait()

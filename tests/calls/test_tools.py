@@ -384,9 +384,7 @@ async def test_the_model_hands_the_call_over(line: Dial, heard: Callable[[Dialle
     handed: list[str] = []
 
     class Exchange:
-        async def hang_up(self, call_id: str) -> None: ...
-
-        async def transfer(self, call_id: str, to: str, announce: str) -> None:
+        async def transfer(self, call_id: str, to: str) -> None:
             handed.append(to)
 
     model = Model(["I connect you.", asks("transfer", '{"to": "+14155550100", "announce": "Ann will help you."}')])

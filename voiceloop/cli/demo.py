@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from voiceloop.audio.wav import WavError, read_wav
-from voiceloop.call import Call
 from voiceloop.cli.load import example, load_bot
 from voiceloop.cli.models import parse_llm
-from voiceloop.cli.outcome import Files, Outcome, Show, tell
+from voiceloop.cli.outcome import Files, Outcome, Show, Watch, tell
 from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
 from voiceloop.llm.base import LLM
-from voiceloop.record.recorder import TimelineRecorder
-from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
@@ -25,9 +21,6 @@ from voiceloop.sim.serving import serving
 from voiceloop.twilio.media import media_app
 
 __all__ = ["demo"]
-
-END_LIMIT = 20.0
-"""Seconds the agent's side may take to end after the caller has hung up."""
 
 
 async def demo(options: argparse.Namespace) -> int:
@@ -56,20 +49,8 @@ async def demo(options: argparse.Namespace) -> int:
 
 
 async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int, show: Show) -> Outcome:
-    ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
-    recorder = TimelineRecorder()
-
-    def taken(call: Call) -> None:
-        call.observe(recorder)
-        call.on_turn(lambda turn: show.conversation(call.conversation))
-        call.on_end(finished)
-
-    def finished(report: CallReport) -> None:
-        show.conversation(report.conversation)
-        if not ended.done():
-            ended.set_result(report)
-
-    async with serving(media_app(module.bot, runtime, on_call=taken)) as (url, connector):
+    watch = Watch(show)
+    async with serving(media_app(module.bot, runtime, on_call=watch.taken)) as (url, connector):
         carrier = Carrier(url, options=CarrierOptions(seed=seed), connector=connector)
         outcome = Outcome(carrier)
         async with carrier:
@@ -79,12 +60,7 @@ async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int,
                 await script.play(caller)
             except (Failed, GaveUp, CallEnded) as error:
                 outcome.failure = str(error)
-        try:
-            async with asyncio.timeout(END_LIMIT):
-                outcome.report = await ended
-                outcome.timeline = recorder.timeline(outcome.report)
-        except TimeoutError:
-            outcome.failure = outcome.failure or f"the agent's side had not ended {END_LIMIT:g} s after the hang-up"
+        await watch.settle(outcome)
     if outcome.report is not None and outcome.failure is None:
         outcome.failure = script.judge(outcome.report)
     return outcome

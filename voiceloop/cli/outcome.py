@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 from pathlib import Path
 
+from voiceloop.call import Call
 from voiceloop.cli.table import turn_table
 from voiceloop.conversation import Conversation
 from voiceloop.errors import VoiceloopError, require
 from voiceloop.record.picture import save_picture
 from voiceloop.record.png import picture_png
+from voiceloop.record.recorder import TimelineRecorder
 from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport
 from voiceloop.sim.carrier import Carrier
 
-__all__ = ["Files", "Outcome", "Show", "tell"]
+__all__ = ["Files", "Outcome", "Show", "Watch", "tell"]
+
+END_LIMIT = 20.0
+"""Seconds the agent's side may take to end after the call has."""
 
 
 class Files:
@@ -96,6 +102,35 @@ class Outcome:
         self.report: CallReport | None = None
         self.timeline: Timeline | None = None
         self.failure: str | None = None
+
+
+class Watch:
+    """The agent's side of the one call that a command makes, for a person to follow."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._recorder = TimelineRecorder()
+        self._ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+
+    def taken(self, call: Call) -> None:
+        """The bot is about to take the call."""
+        call.observe(self._recorder)
+        call.on_turn(lambda turn: self._show.conversation(call.conversation))
+        call.on_end(self._finished)
+
+    def _finished(self, report: CallReport) -> None:
+        self._show.conversation(report.conversation)
+        if not self._ended.done():
+            self._ended.set_result(report)
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Wait for the end of the call, and put what is left of it into the outcome."""
+        try:
+            async with asyncio.timeout(END_LIMIT):
+                outcome.report = await self._ended
+                outcome.timeline = self._recorder.timeline(outcome.report)
+        except TimeoutError:
+            outcome.failure = outcome.failure or f"the agent's side had not ended {END_LIMIT:g} s after the hang-up"
 
 
 def tell(outcome: Outcome, files: Files, as_json: bool, show: Show) -> None:

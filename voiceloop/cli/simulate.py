@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from voiceloop.call import Call
-from voiceloop.cli.outcome import Files, Outcome, Show, tell
+from voiceloop.cli.outcome import Files, Outcome, Show, Watch, tell
 from voiceloop.cli.speech import add_speech, embedded_speech
 from voiceloop.errors import VoiceloopError
-from voiceloop.record.recorder import TimelineRecorder
-from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
 from voiceloop.server.phone import PhoneOptions
 from voiceloop.server.serve import serving_phone
@@ -35,8 +32,6 @@ __all__ = ["OVER_AFTER", "simulate"]
 
 ANSWER_LIMIT = 20.0
 """Seconds the caller waits for an answer."""
-END_LIMIT = 20.0
-"""Seconds the agent's side may take to end after the call has."""
 OVER_AFTER = 1.2
 """Seconds of the agent's speech after which the caller speaks over it."""
 
@@ -105,20 +100,8 @@ async def _simulate(bot: Bot, exchanges: Sequence[Exchange], options: argparse.N
 
 
 async def _call(bot: Bot, exchanges: Sequence[Exchange], services: Services, runtime: Runtime, show: Show) -> Outcome:
-    recorder = TimelineRecorder()
-    ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
-
-    def taken(call: Call) -> None:
-        call.observe(recorder)
-        call.on_turn(lambda turn: show.conversation(call.conversation))
-        call.on_end(finished)
-
-    def finished(report: CallReport) -> None:
-        show.conversation(report.conversation)
-        if not ended.done():
-            ended.set_result(report)
-
-    async with runtime, serving_phone(bot, runtime=runtime, options=PhoneOptions(on_call=taken)) as serving:
+    watch = Watch(show)
+    async with runtime, serving_phone(bot, runtime=runtime, options=PhoneOptions(on_call=watch.taken)) as serving:
         services.twilio.tunnel(serving.public_url, serving.url)
         show.line("The phone rings.")
         line = await services.twilio.call(f"{serving.public_url}/voice")
@@ -128,12 +111,7 @@ async def _call(bot: Bot, exchanges: Sequence[Exchange], services: Services, run
         except (GaveUp, CallEnded) as error:
             outcome.failure = str(error)
         await line.hangs_up()
-        try:
-            async with asyncio.timeout(END_LIMIT):
-                outcome.report = await ended
-                outcome.timeline = recorder.timeline(outcome.report)
-        except TimeoutError:
-            outcome.failure = outcome.failure or f"the agent's side had not ended {END_LIMIT:g} s after the hang-up"
+        await watch.settle(outcome)
     return outcome
 
 

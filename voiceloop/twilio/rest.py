@@ -34,7 +34,7 @@ _CALL: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 class TwilioREST:
     """One account. Belongs to one event loop at a time; the first request opens a connection.
 
-    ``hang_up`` and ``transfer`` are what `voiceloop.Call` asks of its carrier.
+    ``transfer`` is what `voiceloop.Call` asks of its carrier.
 
     Args:
         account_sid: ``AC…``; None: ``TWILIO_ACCOUNT_SID``.
