@@ -250,3 +250,19 @@ async def test_a_language_the_voice_does_not_speak_is_an_error() -> None:
     assert len(await whole(stream, "a", language="en")) == 1
     with pytest.raises(LanguageError):
         await whole(stream, "a", language="de")
+
+
+async def test_text_that_comes_late_gives_the_voice_its_time_from_there(lexicon: Lexicon) -> None:
+    class Slow(TTS):
+        async def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
+            async for piece in text:
+                await asyncio.sleep(0.3)
+                yield Speech(lexicon.speak(piece)[0])
+
+    async def late() -> AsyncIterator[str]:
+        yield "One."
+        await asyncio.sleep(5.0)  # the next words are there just before the stall limit has passed
+        yield "Two."
+
+    payloads = await whole(TTSStream(Slow(), options=TTSOptions(stall=5.0)), late())
+    assert lexicon.text(b"".join(payloads)) == "One. Two."

@@ -15,13 +15,12 @@ from voiceloop.runtime import Canned
 from voiceloop.served import Served
 from voiceloop.stream import Stream
 from voiceloop.tts.base import TTS, Speech
+from voiceloop.tts.patience import Patience
 
 __all__ = ["TTSOptions", "TTSProcessor"]
 
 RATE = 8000
 MAX_CANNED_SECONDS = 60.0
-EARLY = 0.002
-"""Seconds by which a timer may fire before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +182,11 @@ class TTSProcessor(Processor):
             pull.close()
 
     async def _next(self, pull: Pull[Speech | Served], script: _Script) -> Speech | Served:
-        """The next piece. A voice that waits for text is not stalled, unless it got some and says nothing for long."""
-        waited, limit = 0.0, self.options.stall
-        given = len(script.given)
+        """The next piece; `Patience` says how long it may take."""
+        patience = Patience(self.options.stall, self.options.patience, len(script.given))
         while True:
             try:
-                return await pull.next(limit)
+                return await pull.next(patience.limit)
             except ProviderStalled:
-                limit = self.options.stall
-                since = self.call.now - script.given_at
-                if len(script.given) > given and not script.waiting and since < limit - EARLY:
-                    limit -= since  # the last of the text came late, behind a tool: the voice has its time from there
-                    continue
-                if len(script.given) > given:
-                    waited += self.options.stall
-                if not script.waiting or waited >= self.options.patience:
+                if not patience.goes_on(script, self.call.now):
                     raise ProviderStalled(f"tts: nothing came for {self.options.stall:g} s") from None

@@ -12,6 +12,7 @@ from voiceloop.llm.base import Echo, Served, Usage
 from voiceloop.output.payload import Utterance
 from voiceloop.pull import ProviderFailed, ProviderStalled
 from voiceloop.tts.base import TTS, Speech
+from voiceloop.tts.patience import Patience
 from voiceloop.tts.processor import TTSOptions
 
 __all__ = ["Frames", "Script", "Source", "VoiceRequest"]
@@ -38,6 +39,8 @@ class Script:
             raise TypeError(f"generate takes a text, or an iterable of pieces of text; got {type(text).__name__}")
         self.utterance = utterance
         self.given: list[str] = []
+        self.given_at = 0.0
+        """When the last of it was, seconds on the loop's clock."""
         self.waiting = False
         """True while the voice asks for text that is not written yet."""
         self.failure: Exception | None = None
@@ -69,9 +72,10 @@ class Script:
     def _take(self, piece: str) -> None:
         if piece:
             self.given.append(piece)
+            self.given_at = asyncio.get_running_loop().time()
             self.utterance.text += piece
             self.utterance.characters += len(piece)
-            self.utterance.milestones.setdefault("text", asyncio.get_running_loop().time())
+            self.utterance.milestones.setdefault("text", self.given_at)
 
     async def close(self) -> None:
         """Have the source of the text end, too, within a limit. One that is at work for a voice that did not end
@@ -160,21 +164,18 @@ class VoiceRequest:
             self._news.set_result(None)
 
     async def next(self) -> Speech | None:
-        """The next piece; None when there is none. A voice that waits for text is not stalled, unless it got some and
-        says nothing for long."""
-        waited, given = 0.0, len(self._script.given)
+        """The next piece; None when there is none. `Patience` says how long it may take."""
+        patience = Patience(self._options.stall, self._options.patience, len(self._script.given))
         while True:
             try:
-                return await self._next()
+                return await self._next(patience.limit)
             except TimeoutError:
-                if len(self._script.given) > given:
-                    waited += self._options.stall
-                if not self._script.waiting or waited >= self._options.patience:
+                if not patience.goes_on(self._script, asyncio.get_running_loop().time()):
                     raise ProviderStalled(f"{self._name}: nothing came for {self._options.stall:g} s") from None
 
-    async def _next(self) -> Speech | None:
+    async def _next(self, limit: float) -> Speech | None:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout_at(loop.time() + self._options.stall):
+        async with asyncio.timeout_at(loop.time() + limit):
             while self._ready is None:
                 if self._over:
                     if self._failure is not None:
