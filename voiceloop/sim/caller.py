@@ -104,13 +104,52 @@ class Caller:
 
     # --- speaking -------------------------------------------------------------------------------------------
 
-    async def says(self, what: str | bytes | PathLike[str]) -> Utterance:
+    async def says(self, what: str | bytes | PathLike[str], *, until: float | None = None) -> Utterance:
         """Say a text (in the caller's voice), mu-law audio or a WAV file. Returns when the last sample was spoken.
 
-        When the call ends meanwhile it returns then, with `Utterance.cut`.
+        Waits for nobody: said while the agent speaks, it talks over it. When the call ends meanwhile it returns
+        then, with `Utterance.cut`.
+
+        Args:
+            what: text, audio or file.
+            until: break off after so many seconds of it, in the middle of a word too; `Utterance.cut` says so.
         """
+        return await self._spoken(await self.begins(what), until)
+
+    async def begins(self, what: str | bytes | PathLike[str]) -> Utterance:
+        """Begin to say something and return at once, to do something else meanwhile: press keys, hang up, listen.
+
+        The utterance ends at its `Utterance.ended`; `breaks_off` ends it sooner.
+        """
+        return self._speak(await self._audio(what))
+
+    def breaks_off(self) -> None:
+        """Say nothing more of what has begun; unfinished utterances are marked as cut."""
+        self.carrier.hush()
+        now = self._loop_time()
+        for utterance in self.utterances:
+            if utterance.ended > now:
+                self._cut(utterance)
+
+    async def keeps_talking(self, what: str | bytes | PathLike[str], seconds: float) -> Utterance:
+        """Say it over and over for so many seconds, without a pause but its own; breaks off then."""
         audio = await self._audio(what)
-        return await self._spoken(self._speak(audio))
+        if not audio:
+            raise ValueError(f"keeps_talking needs something to say, {what!r} is empty")
+        size = round(seconds * RATE)
+        return await self._spoken(self._speak((audio * (size // len(audio) + 1))[:size]))
+
+    async def coughs(self, seconds: float = 0.3, *, level: float = -22.0, seed: int = 0) -> Utterance:
+        """Make a noise that is no word: a burst that dies away, as loud as `level` (RMS of its loudest part, dBFS)."""
+        from voiceloop.sim.line_sounds import cough
+
+        return await self.says(cough(seconds, level=level, seed=seed))
+
+    async def hums(self, seconds: float = 0.8, *, level: float = -25.0) -> Utterance:
+        """Make a sound that is no word: an even voiced hum, as loud as `level` (RMS, dBFS)."""
+        from voiceloop.sim.line_sounds import hum
+
+        return await self.says(hum(seconds, level=level))
 
     async def plays(self, recording: bytes | str | PathLike[str]) -> Utterance:
         """Play mu-law audio or the WAV file of this name, of any rate, into the line; otherwise as `says`."""
@@ -127,8 +166,19 @@ class Caller:
                 await asyncio.sleep(interval)
             self.carrier.press(digit)
 
-    async def hangs_up(self) -> None:
-        """Hang up, also in the middle of a word."""
+    async def hangs_up(self, *, while_saying: str | bytes | PathLike[str] | None = None, after: float = 0.0) -> None:
+        """Hang up, also in the middle of a word.
+
+        Args:
+            while_saying: begin to say this, and hang up in the midst of it.
+            after: so many seconds from its beginning.
+        """
+        if while_saying is not None:
+            utterance = await self.begins(while_saying)
+            await self._reached(utterance.started + after)
+            await self.carrier.hang_up()
+            self._cut(utterance)
+            return
         await self.carrier.hang_up()
 
     # --- listening ------------------------------------------------------------------------------------------
@@ -245,15 +295,23 @@ class Caller:
         self.utterances.append(utterance)
         return utterance
 
-    async def _spoken(self, utterance: Utterance) -> Utterance:
+    async def _spoken(self, utterance: Utterance, until: float | None = None) -> Utterance:
+        end = utterance.ended if until is None else min(utterance.ended, utterance.started + until)
         try:
-            if not await self.carrier.when(lambda: self._loop_time() >= utterance.ended - 1e-6):
+            if not await self._reached(end):
                 self._cut(utterance)
         except asyncio.CancelledError:
             self.carrier.hush()  # whoever cancels `says` wants the caller quiet
             self._cut(utterance)
             raise
+        if end < utterance.ended and not utterance.cut:
+            self.carrier.hush()
+            self._cut(utterance)
         return utterance
+
+    async def _reached(self, at: float) -> bool:
+        """Wait until the clock reads that, looked at every 20 ms; False when the call ends first."""
+        return await self.carrier.when(lambda: self._loop_time() >= at - 1e-6)
 
     def _cut(self, utterance: Utterance) -> None:
         now = self._loop_time()

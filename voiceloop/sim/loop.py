@@ -23,6 +23,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
+from voiceloop.sim.line_stalls import Stalls
 from voiceloop.sim.memory_sockets import MemoryNetwork
 
 T = TypeVar("T")
@@ -90,13 +91,14 @@ class _OrderedSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualLoop(MemoryNetwork, asyncio.SelectorEventLoop):
+class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
     """An event loop on a clock of its own.
 
     - The clock stands still while anything is ready to run, then jumps exactly to the next timer's time. Timers of
       one time run in the order they were scheduled.
     - It also stands still while off-loop work runs (`run_in_executor`, `asyncio.to_thread`, `clock_held`), so however
       long a thread takes, virtual time is the same. Which of two threads finishes first is still the system's choice.
+    - `stall` lets it jump while things are ready, as for a process that stands still.
     - When nothing can happen any more it raises `Deadlock`, and beyond `max_time` virtual seconds
       `VirtualTimeExceeded`. Both name the waiting tasks and where they wait.
     """

@@ -38,7 +38,11 @@ class Mark:
     set_at: float
     """When it reached the carrier, seconds on the loop's clock."""
     echoed_at: float | None = None
-    """When the carrier echoed it, seconds on the loop's clock; None while it is pending, or when it never was."""
+    """When the carrier echoed it (for the first time), seconds on the loop's clock; None while it is pending, or when
+    it never was."""
+    reached_at: float | None = None
+    """When all audio before it had been played, seconds on the loop's clock, whatever was echoed; None when that has
+    not happened."""
     flushed: bool = False
     """True when a ``clear`` dropped audio that stood before it; False when all of that was played."""
 
@@ -146,6 +150,10 @@ class Playback:
         self._busy_until = 0  # the buffer is empty now: the next mark is echoed at once
         self._boundary = True
         return dropped, echoes if self._echo_on_clear else []
+
+    def ahead(self, now: int) -> int:
+        """Samples until all that is buffered will have been played; `now` in samples."""
+        return self.buffered + max(0, self._busy_until - now)
 
     def finish(self, now: int) -> None:
         """The stream is over: what is buffered is never heard."""

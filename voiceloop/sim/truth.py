@@ -23,9 +23,10 @@ class Entry:
     """Seconds on the loop's clock."""
     kind: str
     """``start``, ``media``, ``mark``, ``clear``, ``echo``, ``dtmf``, ``dropped``, ``discarded``, ``congested``,
-    ``end``."""
+    ``fault``, ``stall``, ``end``."""
     detail: str | int = ""
-    """Media, clear: bytes; mark, echo: the name; dropped, end: why; discarded, congested: how much."""
+    """Media, clear: bytes; mark, echo: the name; dropped, end: why; discarded, congested: how much; fault: its kind;
+    stall: seconds of virtual time for which the agent's process stands still from then on."""
 
 
 @dataclass(slots=True, frozen=True)

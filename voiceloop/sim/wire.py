@@ -1,4 +1,7 @@
-"""The client's end of a WebSocket with one writer and one reader; used by the simulated carrier."""
+"""The client's end of a WebSocket with one writer and one reader; used by the simulated carrier.
+
+It can break as the worst of networks does: after any byte of either direction.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ import socket
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+
+from voiceloop.faults import drop_frames
+from voiceloop.sim.line_frames import TEXT, client_frame, frame_size
 
 __all__ = ["Wire"]
 
@@ -26,6 +32,9 @@ class Wire:
         on_closed: called on the loop with the close code when nothing more will come; 1006 without a close frame.
         connector: of aiohttp, owned from here on.
         session: of aiohttp, instead of a connector; stays the caller's own.
+        cut_after: bytes of frames the other side gets, of those sent here; then the connection breaks.
+        cut_after_received: bytes of frames that are taken from the other side; likewise.
+        on_cut: called when one of these breaks the connection, before `on_closed`; with whether it was the second.
     """
 
     def __init__(
@@ -37,6 +46,9 @@ class Wire:
         connector: aiohttp.BaseConnector | None = None,
         session: aiohttp.ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        cut_after: int | None = None,
+        cut_after_received: int | None = None,
+        on_cut: Callable[[bool], None] | None = None,
     ) -> None:
         self._url = url
         self._on_message = on_message
@@ -44,7 +56,11 @@ class Wire:
         self._connector = connector
         self._session = session
         self._headers = headers
-        self._outbox: deque[str | None] = deque()  # None: close
+        self._to_send = cut_after
+        self._to_receive = cut_after_received
+        self._on_cut = on_cut
+        self._deaf = False
+        self._outbox: deque[str | bytes | None] = deque()  # bytes: frames as they are; None: close
         self._wake: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -70,8 +86,9 @@ class Wire:
             loop.create_task(self._read_all(), name="carrier reads"),
         ]
 
-    def send(self, text: str | None) -> None:
-        """Send a text behind all others; None closes the socket once those are sent."""
+    def send(self, text: str | bytes | None) -> None:
+        """Send a text behind all others; bytes go out as they are, frames or not; None closes the socket once those
+        are sent."""
         self._outbox.append(text)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -83,6 +100,8 @@ class Wire:
         if line is not None and line.fileno() >= 0:
             with suppress(OSError):  # the peer was faster
                 line.shutdown(socket.SHUT_RDWR)
+        if self._deaf and (transport := self._transport()) is not None:
+            transport.abort()  # who does not read does not notice the end
         self.send(None)
 
     async def wait_closed(self, limit: float | None = None) -> None:
@@ -95,11 +114,30 @@ class Wire:
             await asyncio.wait(pending)
         for task in self._tasks:
             task.result()
+        drop_frames(self._ws.exception())  # it keeps what ended it, whose traceback keeps the socket
         await self._close_session()
 
     async def _close_session(self) -> None:
         if self._session is None:
             await self._http.close()
+
+    def take(self) -> None:
+        """Read what has arrived by now, before a stall begins that the machine played here knows nothing of."""
+        line = self._ws.get_extra_info("socket")
+        if line is not None and line.fileno() >= 0:
+            loop: Any = asyncio.get_running_loop()
+            loop.read_now(line.fileno())
+
+    def stop_reading(self) -> None:
+        """Read nothing more: the other side's bytes stay where they are, its close too."""
+        self._deaf = True
+        if (transport := self._transport()) is not None and not transport.is_closing():
+            transport.pause_reading()
+
+    def _transport(self) -> Any:
+        # aiohttp has no public way from its WebSocket to the transport below.
+        connection = self._ws._response.connection
+        return None if connection is None else connection.transport
 
     async def _send_all(self) -> None:
         loop = asyncio.get_running_loop()
@@ -111,15 +149,52 @@ class Wire:
                     if text is None:
                         await self._ws.close()
                         return
-                    await self._ws.send_str(text)
+                    if self._to_send is not None and self._cut_sending(text):
+                        return
+                    if isinstance(text, str):
+                        await self._ws.send_str(text)
+                    elif (transport := self._transport()) is not None:
+                        transport.write(text)
                 self._wake = loop.create_future()
                 await self._wake
         except ConnectionError:
             pass  # the peer is gone; the reader says so
 
+    def _cut_sending(self, text: str | bytes) -> bool:
+        """Whether the connection has to break before or inside this; then it has."""
+        assert self._to_send is not None
+        size = frame_size(len(text.encode()), masked=True) if isinstance(text, str) else len(text)
+        if size <= self._to_send:
+            self._to_send -= size
+            return False
+        if (transport := self._transport()) is not None:
+            frame = client_frame(TEXT, text.encode()) if isinstance(text, str) else text
+            transport.write(frame[: self._to_send])
+            transport.close()  # what is written still goes out: that many bytes, and then the end
+        self._outbox.clear()
+        self._was_cut(False)
+        return True
+
+    def _was_cut(self, received: bool) -> None:
+        self._to_send = self._to_receive = None
+        if self._on_cut is not None:
+            self._on_cut(received)
+
+    def _cut_receiving(self, data: str | bytes) -> bool:
+        """Whether the connection broke before the end of this message; from now on it has."""
+        assert self._to_receive is not None
+        self._to_receive -= frame_size(len(data.encode() if isinstance(data, str) else data), masked=False)
+        if self._to_receive >= 0:
+            return False
+        self.cut()
+        self._was_cut(True)
+        return True
+
     async def _read_all(self) -> None:
         async for message in self._ws:
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                if self._to_receive is not None and self._cut_receiving(message.data):
+                    break
                 self._on_message(message.data)
         self._on_closed(self._ws.close_code or 1006)
         self.send(None)
