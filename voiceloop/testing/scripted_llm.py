@@ -1,0 +1,148 @@
+"""A model that answers from a script."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from voiceloop.conversation import Message, ToolCall
+from voiceloop.llm.base import LLM, ToolSpec, Usage
+from voiceloop.testing.scripted_failing import Failing, strikes
+from voiceloop.testing.scripted_timing import PerRequest, for_request
+
+__all__ = ["Answerer", "Calls", "Reply", "ScriptedLLM", "calls", "script"]
+
+
+@dataclass(slots=True, frozen=True)
+class Calls:
+    """What a scripted model says when it asks for a tool; made by `calls`."""
+
+    name: str
+    arguments: str
+
+
+def calls(name: str, arguments: str | None = None, /, **values: Any) -> Calls:
+    """Ask for a tool: ``calls("price", drink="latte")``.
+
+    Args:
+        name: of the tool.
+        arguments: JSON, as a model writes it, also broken, in place of values.
+        values: what it is given.
+    """
+    return Calls(name, json.dumps(values) if arguments is None else arguments)
+
+
+Said = str | BaseException | Calls | Sequence[str | Calls]
+"""Text, tools, both in order, or an error to raise."""
+Answerer = Callable[[Sequence[Message]], Said]
+"""Answers what was asked: gets the messages of the request."""
+Reply = Said | Answerer
+
+
+class ScriptedLLM(LLM):
+    """Answers from a script.
+
+    Args:
+        replies: texts in order, the last one again when they run out. A reply that asks for tools is `calls`, or
+            several and text: ``("Let me look.", calls("price", drink="latte"))``; the one after it answers their
+            results. An exception is raised instead of answering. A function of the messages gives any of these; it
+            may be one of the replies, or stand for all of them.
+        first: seconds until the first token; for each request: see `PerRequest`.
+        rate: tokens per second; 0 for all at once. The same for each request, or not.
+        failing: what goes wrong.
+        pauses: seconds of silence before a token, by its number from 0: ``{3: 2.0}``. The same for each request, or
+            not.
+    """
+
+    takes_tools: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        replies: Sequence[Reply] | Answerer,
+        *,
+        first: PerRequest[float] = 0.0,
+        rate: PerRequest[float] = 0.0,
+        failing: Failing | None = None,
+        pauses: PerRequest[Mapping[int, float]] | None = None,
+    ) -> None:
+        self._replies = replies
+        self.first = first
+        self.rate = rate
+        self.failing = failing
+        self.pauses: PerRequest[Mapping[int, float]] = {} if pauses is None else pauses
+        self.requests: list[list[Message]] = []
+        """What the model was asked, oldest first: copies of the messages of each request."""
+        self.offered: list[tuple[ToolSpec, ...]] = []
+        """The tools that it was offered in each request."""
+
+    async def respond(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
+        """The next reply, word by word."""
+        number = len(self.requests)
+        self.requests.append([replace(message) for message in messages])
+        self.offered.append(tuple(tools))
+        reply = self._reply(number, messages)
+        if first := for_request(self.first, number):
+            await asyncio.sleep(first)
+        if isinstance(reply, BaseException):
+            raise reply
+        items = _items([reply] if isinstance(reply, str | Calls) else reply, messages)
+        rate, pauses = for_request(self.rate, number), for_request(self.pauses, number)
+        fails = strikes(self.failing)
+        for index, item in enumerate(items):
+            if fails(index) and self.failing is not None:
+                await self.failing.strike()
+                return
+            if wait := (1 / rate if index and rate else 0.0) + pauses.get(index, 0.0):
+                await asyncio.sleep(wait)
+            yield item
+        yield Usage(sum(len(m.text.split()) for m in messages), len(items))
+
+    def _reply(self, number: int, messages: Sequence[Message]) -> Said:
+        replies = self._replies
+        reply = replies if callable(replies) else replies[min(number, len(replies) - 1)]
+        return reply(messages) if callable(reply) else reply
+
+    def let_go(self) -> None:
+        """End what is deaf."""
+        if self.failing is not None:
+            self.failing.let_go()
+
+
+def _items(reply: Sequence[str | Calls], messages: Sequence[Message]) -> list[str | ToolCall]:
+    """A reply as it is given: words, and calls with identifiers that are new in the conversation."""
+    items: list[str | ToolCall] = []
+    made = sum(len(message.calls) for message in messages)
+    for part in reply:
+        if isinstance(part, Calls):
+            made += 1
+            items.append(ToolCall(f"call_{made}", part.name, part.arguments))
+        else:
+            for word in part.split():
+                items.append(f" {word}" if items else word)
+    return items
+
+
+def script(
+    *replies: Reply,
+    first: PerRequest[float] = 0.0,
+    rate: PerRequest[float] = 0.0,
+    failing: Failing | None = None,
+    pauses: PerRequest[Mapping[int, float]] | None = None,
+) -> ScriptedLLM:
+    """A model that says these things, one each time it is asked, and then the last one again.
+
+    Args:
+        replies: texts, `calls`, both in a tuple, exceptions to raise, or functions of the messages that give these.
+        first: seconds until the first token; one number, or one for each request.
+        rate: tokens per second; 0 for all at once. The same for each request, or not.
+        failing: what goes wrong.
+        pauses: seconds of silence before a token, by its number from 0.
+    """
+    if not replies:
+        raise ValueError("script() needs at least one reply")
+    return ScriptedLLM(replies, first=first, rate=rate, failing=failing, pauses=pauses)
