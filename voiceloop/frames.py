@@ -46,6 +46,7 @@ __all__ = [
     "Text",
     "Transcript",
     "UserTurn",
+    "Watchdog",
     "Word",
 ]
 
@@ -139,6 +140,24 @@ class Fault(Broadcast):
     """The formatted traceback, if there was one."""
     answer: Answer | None = None
     """The answer the failed work belonged to, if any."""
+    at: float = 0.0
+    """When, seconds on the loop's clock."""
+
+
+@dataclass(slots=True, eq=False)
+class Watchdog(Broadcast):
+    """Something that was waited for did not come within its limit. What follows: see `voiceloop.watchdogs`."""
+
+    kind: str
+    """What for: ``no_transcript``, ``model_silent``, ``voice_silent``, ``no_mark``, ``no_audio``, ``loop_held``."""
+    waited: float
+    """How long in vain, seconds; of ``loop_held``, how long nothing else could run."""
+    limit: float
+    """What it was set to, seconds."""
+    answer: Answer | None = None
+    """The answer it is about, if any."""
+    detail: str = ""
+    """One line for a person, where there is more to tell."""
     at: float = 0.0
     """When, seconds on the loop's clock."""
 

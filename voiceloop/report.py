@@ -8,6 +8,7 @@ from typing import Any
 from voiceloop.conversation import Conversation
 from voiceloop.latency import Latency
 from voiceloop.prices import Cost
+from voiceloop.watchdogs import split_counts
 
 __all__ = ["CallReport", "FaultRecord", "Turn"]
 
@@ -79,3 +80,14 @@ class CallReport:
     """Where providers stand in for each other: how many requests each of them served, by kind (``llm``) and class."""
     cost: Cost | None = None
     """What it cost, when the runtime knows the prices."""
+    watchdogs: dict[str, int] = field(default_factory=dict)
+    """What was waited for in vain, by kind (see `voiceloop.watchdogs`), and how often. Empty in a good call."""
+
+    def __post_init__(self) -> None:
+        self.watchdogs = {**self.watchdogs, **split_counts(self.usage)}
+
+    @property
+    def unanswered(self) -> str:
+        """What the caller said last, when nothing of an answer to it was heard; else empty."""
+        last = self.conversation[-1] if len(self.conversation) else None
+        return last.text if last is not None and last.role == "user" else ""

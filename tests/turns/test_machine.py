@@ -209,7 +209,53 @@ def test_a_sign_of_life_starts_the_count_of_reprompts_anew(sign):
 def test_a_call_has_a_longest_length_whatever_goes_on():
     run = Run(max_length=5.0).answer(1, 0.0, 0.2).at(4.0, "answer_ended", 99).to(6.0)
     assert run.log == [(5.0, HangUp("max length"))]
-    assert run.at(7.0, "speech_started", 6.9).to(9.0).log[1:] == []
+    assert run.turn("one more thing", 6.0, 8.0).to(99.0).log[1:] == [(6.12, Interrupt((1,)))]
+    assert run.machine.pending == "one more thing"
+
+
+def test_a_goodbye_waits_for_an_answer_that_is_being_prepared_when_the_call_gets_too_long():
+    run = Run(max_length=5.0).turn("hello", 1.0, 2.0).at(2.6, "answer_began", 1).to(6.9)
+    assert run.actions == [EndTurn("hello", 1.0, 2.0)]
+    assert run.at(7.0, "agent_started", 1, 7.0).log[1:] == [(7.0, HangUp("max length"))]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_answer_that_never_comes_puts_off_the_greatest_length_by_its_own_limit_at_most(told):
+    run = Run(max_length=5.0, model_limit=3.0, reprompt_after=99.0).turn("hello", 1.0, 2.0)
+    if told:  # the model is silent, and then the length of the call is over
+        assert run.to(90.0).log[1:] == [(5.5, ModelSilent()), (5.5, HangUp("max length"))]
+    else:  # one answer after the other begins and ends without a sound
+        for number in range(20):
+            run.at(2.6 + number, "answer_began", number + 1).at(2.6 + number, "answer_ended", number)
+        assert run.log[1:] == [(8.0, HangUp("max length"))]
+
+
+def test_a_goodbye_that_the_agent_says_by_itself_is_not_cut_and_what_is_said_over_it_is_kept():
+    run = Run().turn("bye then", 1.0, 2.0).answer(1, 2.6, 2.7)
+    run.machine.ending = True
+    run.turn("thank you", 3.0, 3.5).to(6.0)
+    assert run.actions == [EndTurn("bye then", 1.0, 2.0)]
+    assert run.machine.pending == "thank you"
+
+
+def test_a_noise_without_end_is_told_twice_and_then_the_call_ends():
+    run = Run(speech_limit=20.0).at(1.1, "speech_started", 1.0).to(40.0)
+    assert run.log == [(21.0, NoTranscript(speaking=True))]
+    assert run.actions[0].waited == pytest.approx(20.0)
+    run.answer(1, 40.5, 40.6, 42.0, protected=True).to(200.0)
+    assert run.log[1:] == [(62.0, NoTranscript(speaking=True)), (82.0, HangUp("not understood"))]
+
+
+def test_who_speaks_without_a_pause_and_is_understood_is_let_speak():
+    run = Run(speech_limit=20.0).at(1.1, "speech_started", 1.0).at(15.0, "transcript", "well").to(100.0)
+    assert run.actions == []
+
+
+def test_watchdogs_say_how_long_they_waited():
+    run = Run().at(1.1, "speech_started", 1.0).at(2.2, "speech_paused", 2.0).to(5.0)
+    assert (run.actions[0].waited, run.actions[0].limit) == (2.0, 2.0)
+    run = Run().turn("hello", 1.0, 2.0).to(15.0)
+    assert (run.actions[1].waited, run.actions[1].limit) == (10.0, 10.0)
 
 
 def test_a_model_that_gives_no_sound_is_told_once():
@@ -308,7 +354,8 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
         """Every action must fit the state it was decided in."""
         nonlocal handled
         for _, action in run.log[handled:]:
-            assert not any(isinstance(earlier, HangUp) for _, earlier in run.log[:handled])
+            if any(isinstance(earlier, HangUp) for _, earlier in run.log[:handled]):
+                assert isinstance(action, Interrupt)
             if isinstance(action, EndTurn):
                 assert action.text
                 assert action.started <= run.now
@@ -353,8 +400,8 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
         follow()
         assert machine.deadline() is None or machine.deadline() > run.now
         if machine.over:
-            assert machine.deadline() is None
-    if machine._continued:  # the last turn was taken back and is pending again
+            assert machine.deadline() is None or machine.caller is Caller.SPEAKING
+    if machine.said.continued:  # the last turn was taken back and is pending again
         turns.pop()
     whole = " ".join([*turns, machine.pending]).split()
     assert sorted(word for word in whole if word != "interim") == sorted(said)

@@ -27,6 +27,7 @@ from voiceloop.frames import (
     Word,
 )
 from voiceloop.output.events import (
+    Assumed,
     Finished,
     Output,
     PlayoutOptions,
@@ -37,14 +38,10 @@ from voiceloop.output.events import (
     Started,
 )
 from voiceloop.output.heard import HeardLedger
-from voiceloop.output.playout import Playout
-from voiceloop.output.queued import QueuedAudio
+from voiceloop.output.watched import WatchedOutput
 from voiceloop.registry import Timer
 
 __all__ = ["AudioStreamer", "Line"]
-
-SILENT_LIMIT = 15.0
-"""Seconds without sound in the middle of an answer after which it is given up: what it was to say does not come."""
 
 
 @runtime_checkable
@@ -56,7 +53,7 @@ class Line(Protocol):
     def send_clear(self) -> None: ...
 
 
-class AudioStreamer(QueuedAudio):
+class AudioStreamer(WatchedOutput):
     """Sends audio ahead of real time by a bounded lead, with marks between, and keeps the record of what was heard.
 
     What the pipeline makes comes to it by itself; `queue_audio` takes more.
@@ -66,14 +63,10 @@ class AudioStreamer(QueuedAudio):
     """
 
     def __init__(self, options: PlayoutOptions | None = None) -> None:
-        super().__init__()
-        self._playout = Playout(options)
+        super().__init__(options or PlayoutOptions())
         self._ledger = HeardLedger()
-        self._answers: dict[int, Answer] = {}
         self._given: dict[int, int] = {}
         self._told: dict[int, str] = {}  # what observers know to be heard of each answer
-        self._sounds: dict[int, float] = {}  # until when each answer sounds, at least
-        self._watches: dict[int, Timer] = {}
         self._timer: Timer | None = None
         self._wakeup: float | None = None
         self._line: Line | None = None
@@ -96,8 +89,9 @@ class AudioStreamer(QueuedAudio):
         self._take(answer)
         self._playout.queue(answer.id, audio.audio, audio.words)
         self._ledger.add_words(answer.id, audio.words)
-        self._sounds[answer.id] = self.call.now
         self._run(self._playout.pump(self.call.now))
+        if audio.audio:
+            self._sounds(answer)
 
     def on_answer_end(self, end: AnswerEnd) -> None:
         """No more of this answer comes."""
@@ -117,31 +111,12 @@ class AudioStreamer(QueuedAudio):
         self.finish_answer(answer)
         self._run(self._playout.pump(self.call.now))
 
-    def _watch(self, answer: Answer, when: float) -> None:
-        """An answer that never ends would keep all others waiting: look at `when` whether it still speaks."""
-
-        def look() -> None:
-            now = self.call.now
-            waiting = self._playout.unplayed(answer.id, now)
-            if waiting > 0 or answer.working:  # it speaks, or waits for others or for a tool, or is paused
-                self._sounds[answer.id] = now + waiting
-            due = self._sounds[answer.id] + SILENT_LIMIT
-            if due > now:
-                self._watch(answer, due)
-            elif answer.outcome is None and not answer.delivered:
-                message = f"nothing more of {answer} came within {SILENT_LIMIT:g} s, and it was not finished"
-                self.call.fault("voice.silent", message, answer=answer)
-                assert self._engine is not None
-                self._engine.end(answer, "failed")
-
-        self._watches[answer.id] = self.call.timer(when, look, "voice silent")
-
     def _take(self, answer: Answer) -> None:
         if answer.id not in self._answers:
             assert self._engine is not None
             self._engine.hold(answer)
             self._answers[answer.id] = answer
-            self._watch(answer, self.call.now + SILENT_LIMIT)
+            self._watch(answer)
             if answer.state is AnswerState.SPECULATIVE:
                 self._playout.hold(answer.id)
 
@@ -188,6 +163,7 @@ class AudioStreamer(QueuedAudio):
     def on_call_end(self, end: CallEnd) -> None:
         """Settle every answer with what is known, and send no more."""
         self._line = None
+        self._end_watches()
         assert self._engine is not None
         for answer in list(self._answers.values()):
             cut = not self._playout.position(answer.id, self.call.now).complete
@@ -227,11 +203,13 @@ class AudioStreamer(QueuedAudio):
         if kind == "s" and (answer := self._answers.get(int(rest.partition(":")[0]))) is not None:
             answer.stamp("sent", self.call.now)
 
-    def _news(self, news: Started | Finished | Settled) -> None:
+    def _news(self, news: Assumed | Started | Finished | Settled) -> None:
         answer = self._answers.get(news.key)
         if answer is None:
             return
-        if isinstance(news, Started):
+        if isinstance(news, Assumed):
+            self._no_mark(answer, news)
+        elif isinstance(news, Started):
             # As the caller's words, which are dated by their arrival: so a latency counts the way there and back.
             answer.stamp("played", news.at + self._playout.round_trip / 2)
             self._update(answer)
@@ -267,9 +245,7 @@ class AudioStreamer(QueuedAudio):
         self._answers.pop(answer.id, None)
         self._given.pop(answer.id, None)
         self._told.pop(answer.id, None)
-        self._sounds.pop(answer.id, None)
-        if (watch := self._watches.pop(answer.id, None)) is not None:
-            watch.cancel()
+        self._forget_voice(answer)
         if (queued := self._queued.pop(answer.id, None)) is not None:
             self._part(queued)
         self._ledger.forget(answer.id)

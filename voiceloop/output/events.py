@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "RATE",
+    "Assumed",
     "Finished",
     "Output",
     "PlayoutOptions",
@@ -38,15 +39,20 @@ class PlayoutOptions:
     fence_limit: float = 1.0
     """How long the echo of the fence behind a clear is waited for; then the heard state is judged without it."""
     echo_limit: float = 2.0
-    """How long after its estimated end an answer is held to be finished although its end was never echoed."""
+    """How long after its estimated time the echo of a mark is waited for; then the clock says what was played."""
+    voice_limit: float = 15.0
+    """So long without sound in the middle of an answer it is given up: what it was to say does not come."""
+    held_limit: float = 0.25
+    """How long the event loop may be held by one piece of code before that is told (see `voiceloop.watch_loop`)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.chunk < self.lead:
             raise ValueError(f"chunk must be positive and below lead ({self.lead} s), got {self.chunk} s")
         if not 0 <= self.gather <= self.lead - self.chunk:
             raise ValueError(f"gather must lie in 0 … lead - chunk = {self.lead - self.chunk:g} s, got {self.gather} s")
-        if min(self.mark_every, self.fence_limit, self.echo_limit) <= 0 or self.round_trip < 0:
-            raise ValueError("mark_every, fence_limit and echo_limit must be positive, round_trip not negative")
+        limits = (self.mark_every, self.fence_limit, self.echo_limit, self.voice_limit, self.held_limit)
+        if min(limits) <= 0 or self.round_trip < 0:
+            raise ValueError(f"mark_every and all limits must be positive, round_trip not negative, got {self}")
 
 
 # --- messages for the carrier -------------------------------------------------------------------------------
@@ -85,6 +91,19 @@ class SendClear:
 
 
 @dataclass(frozen=True, slots=True)
+class Assumed:
+    """An echo did not come: from here on what was played of an answer is an estimate by the clock. Once for each."""
+
+    key: int
+    waited: float
+    """How long the echo was late, seconds; 0 when this carrier is known to echo nothing."""
+    limit: float
+    """How long it was waited for, seconds."""
+    never: bool = False
+    """True when no echo has ever come: nothing is waited for any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The first sound of an answer was played. Comes once for an answer, and not for one without sound."""
 
@@ -117,7 +136,7 @@ class Settled:
     """True when it was played to its end."""
 
 
-Output = SendMedia | SendMark | SendClear | Started | Finished | Settled
+Output = SendMedia | SendMark | SendClear | Assumed | Started | Finished | Settled
 """What every method of `Playout` that takes the time returns a list of, to be carried out in order."""
 
 

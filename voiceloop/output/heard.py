@@ -26,6 +26,10 @@ _LETTERS_A_SECOND = 10.0
 """Slow speech (150 English words a minute are about 15): for a voice without word times that is not complete yet."""
 
 
+_SHORTEST = 0.1 * RATE
+"""Bytes of audio that a word takes at least, however fast it is spoken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was heard of an answer."""
@@ -135,7 +139,7 @@ class HeardLedger:
     def heard(self, key: int, position: Position) -> Heard:
         """What was heard of an answer that was played this far: `Playout.position`. Cheap enough for every mark."""
         entry = self._entries.get(key) or _Entry()
-        if position.complete:
+        if position.complete and not _ended_early(entry, position):
             words = len(entry.words) or len(token_ends(entry.text))
             return Heard(entry.text.strip(), "", words, not position.assumed, words)
         spoken = entry.spoken()
@@ -155,6 +159,19 @@ class HeardLedger:
             exact=known and position.settled and not position.assumed,
             bound_words=max(count, _count(entry, position.bound, position)),
         )
+
+
+def _ended_early(entry: _Entry, position: Position) -> bool:
+    """Whether a voice that says when it speaks which word has stopped before the end of the text, as if that were all.
+
+    Its last word was found for sure, text follows that, and no audio in which that could have been spoken.
+    """
+    if not entry.words:
+        return False
+    spoken = entry.spoken()
+    alignment = align(spoken, entry.words, complete=True)
+    left = len(token_ends(spoken[alignment.ends[-1] :]))
+    return alignment.sure[-1] and left * _SHORTEST > position.total - entry.ends[-1]
 
 
 def _count(entry: _Entry, played: int, position: Position) -> int:

@@ -15,8 +15,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from voiceloop.frames import Word
+from voiceloop.output.echoes import Echoes
 from voiceloop.output.events import (
     RATE,
+    Assumed,
     Finished,
     Output,
     PlayoutOptions,
@@ -27,7 +29,7 @@ from voiceloop.output.events import (
     Settled,
     Started,
 )
-from voiceloop.output.marks import Echo, Mark, MarkKind, count_played
+from voiceloop.output.marks import EARLY, Echo, Mark, MarkKind, count_played
 from voiceloop.output.pacing import FRAME, Pacing
 from voiceloop.output.transit import Transit
 from voiceloop.output.voice import Voice, bytes_at
@@ -59,6 +61,7 @@ class Playout:
         self._settled: dict[int, Position] = {}
         self._transit = Transit(options.round_trip)
         self._pacing = Pacing(options, self._transit)
+        self._echoes = Echoes(options)
         self._cuts: list[_Cut] = []
         self._clears = 0
 
@@ -97,38 +100,45 @@ class Playout:
     def pump(self, now: float) -> list[Output]:
         """Send what may be sent now, and give up waiting for what will not come."""
         out: list[Output] = []
-        while self._cuts and now >= self._cuts[0].sent + self.options.fence_limit:
-            self._settle(self._cuts[0], None, out)
-        late = [index for when, index in self._transit.overdue(self.options.echo_limit) if when <= now]
-        if late:
-            end = self._transit.marks[late[-1]]
-            self._reach(late[-1], end.due + self.round_trip, out, assumed=True)
+        echoes, transit = self._echoes, self._transit
+        echoes.woke(now)
+        while self._cuts and now >= max(self._cuts[0].sent + echoes.fence, echoes.excused):
+            echoes.missed()
+            self._settle(self._cuts[0], None, now, out)
+        if now >= echoes.excused and (late := transit.overdue(echoes.mark, now)) is not None:
+            waited = now - transit.marks[0].due - self.round_trip
+            echoes.missed()
+            late = max(late, transit.overdue(echoes.mark, now) or 0)
+            self._reach(late, transit.marks[late].due + self.round_trip, out, waited=waited)
         self._send(now, out)
         return out
 
     def next_wakeup(self) -> float | None:
         """When `pump` must be called next, seconds; None when only new input can change anything."""
-        times = [cut.sent + self.options.fence_limit for cut in self._cuts[:1]]
-        times += [when for when, _ in self._transit.overdue(self.options.echo_limit)[:1]]
+        echoes = self._echoes
+        times = [max(self._cuts[0].sent + echoes.fence, echoes.excused)] if self._cuts else []
+        if self._transit.marks:
+            times.append(max(self._transit.gives_up(0, echoes.mark), echoes.excused))
         voice = self._speaker()
         if voice is not None and voice.sent < voice.total:
             times.append(self._pacing.sendable(voice))
-        return min(times, default=None)
+        return echoes.wakes(min(times, default=None))
 
     def echo(self, name: str, sequence: int, now: float) -> list[Output]:
         """The carrier echoed a mark. Unknown and repeated names are ignored; `sequence` is 0 if it gave none."""
         out: list[Output] = []
+        self._echoes.came()
         if (index := self._transit.find(name)) is not None:
             while self._cuts:  # this mark was sent behind those fences, so they are lost
-                self._settle(self._cuts[0], None, out)
+                self._settle(self._cuts[0], None, now, out)
             self._transit.echoed(self._transit.marks[index], now)
             self._reach(index, now, out)
         for cut in self._cuts:
             if name == cut.fence:
                 self._transit.measured(now - cut.sent)
                 while self._cuts[0] is not cut:
-                    self._settle(self._cuts[0], None, out)
-                self._settle(cut, Echo(sequence, now), out)
+                    self._settle(self._cuts[0], None, now, out)
+                self._settle(cut, Echo(sequence, now), now, out)
                 break
             if any(mark.name == name for mark in cut.marks):
                 cut.echoes.setdefault(name, Echo(sequence, now))
@@ -234,15 +244,17 @@ class Playout:
 
     # --- inside: what was played ---
 
-    def _reach(self, index: int, echoed: float, out: list[Output], *, assumed: bool = False) -> None:
-        """All marks sent since the last clear were played up to this one."""
+    def _reach(self, index: int, echoed: float, out: list[Output], *, waited: float | None = None) -> None:
+        """All marks sent since the last clear were played up to this one. Without its echo that is assumed, after
+        `waited` seconds in vain."""
         played = self._transit.take(index)
         for mark in played:
-            self._played(mark, echoed - (played[-1].due - mark.due), out, assumed=assumed)
+            self._played(mark, echoed - (played[-1].due - mark.due), out, waited=waited)
 
-    def _played(self, mark: Mark, echoed: float, out: list[Output], *, assumed: bool) -> None:
-        voice, at = self._voices[mark.key], echoed - self.round_trip / 2
-        voice.assumed = voice.assumed or assumed
+    def _played(self, mark: Mark, echoed: float, out: list[Output], *, waited: float | None) -> None:
+        voice, at, assumed = self._voices[mark.key], echoed - self.round_trip / 2, waited is not None
+        if waited is not None:
+            self._assume(voice, waited, self.options.echo_limit, out)
         voice.reach(mark.position)
         if mark.kind is MarkKind.START:
             voice.started = True
@@ -250,6 +262,12 @@ class Playout:
         elif mark.kind is MarkKind.END:
             out.append(Finished(voice.key, at, assumed))
             self._close(voice, at, out, complete=True)
+
+    def _assume(self, voice: Voice, waited: float, limit: float, out: list[Output]) -> None:
+        """From here on the clock says what was played of it."""
+        if not voice.assumed:
+            voice.assumed = True
+            out.append(Assumed(voice.key, max(0.0, waited), limit, self._echoes.never))
 
     def _close(self, voice: Voice, at: float, out: list[Output], *, complete: bool) -> None:
         del self._voices[voice.key]
@@ -276,7 +294,7 @@ class Playout:
         self._cuts.append(cut)
         out += [SendClear(), SendMark(cut.fence)]
 
-    def _settle(self, cut: _Cut, fence: Echo | None, out: list[Output]) -> None:
+    def _settle(self, cut: _Cut, fence: Echo | None, now: float, out: list[Output]) -> None:
         """The burst of a clear is over, or will not come: judge what was played before it."""
         self._cuts.remove(cut)
         count = count_played(cut.marks, cut.echoes, fence, cut.sent, self._transit.least_round_trip)
@@ -284,13 +302,15 @@ class Playout:
             echo = cut.echoes.get(mark.name)
             # Without a fence, a mark so long overdue that its echo must be lost counts as played.
             assumed = index >= count
-            if assumed and (fence is not None or mark.due + self.options.echo_limit > cut.sent):
+            if assumed and (fence is not None or mark.due + max(self._echoes.mark, EARLY) > cut.sent):
                 break
-            self._played(mark, echo.at if echo is not None else mark.due + self.round_trip, out, assumed=assumed)
+            waited = now - cut.sent if assumed else None
+            self._played(mark, echo.at if echo is not None else mark.due + self.round_trip, out, waited=waited)
         for voice in cut.voices:
             if voice.key not in self._voices:
                 continue  # it was at its end
-            voice.assumed = voice.assumed or fence is None
+            if fence is None:
+                self._assume(voice, now - cut.sent, self.options.fence_limit, out)
             if voice.dropped:
                 self._close(voice, cut.sent + self.round_trip / 2, out, complete=False)
             else:

@@ -94,10 +94,18 @@ class Transit:
         pending, self.marks, self.head, self.delay = self.marks, [], now, 0.0
         return pending
 
-    def overdue(self, limit: float) -> list[tuple[float, int]]:
-        """For each end mark, when it is `limit` seconds late, and its index. Earliest first."""
-        late = max(self.round_trip, self.delay) + limit
-        return [(mark.due + late, index) for index, mark in enumerate(self.marks) if mark.kind is MarkKind.END]
+    def gives_up(self, index: int, limit: float) -> float:
+        """When the echo of a mark is `limit` seconds late."""
+        return self.marks[index].due + max(self.round_trip, self.delay) + limit
+
+    def overdue(self, limit: float, now: float) -> int | None:
+        """The last mark whose echo is late; None when there is none."""
+        late = None
+        for index in range(len(self.marks)):
+            if self.gives_up(index, limit) > now:
+                break
+            late = index
+        return late
 
     def reached(self, voice: Voice, at: float) -> int:
         """Where the play head is in this voice, bytes from its first sample."""

@@ -23,6 +23,7 @@ from voiceloop.frames import (
     SpeechStarted,
     Transcript,
     UserTurn,
+    Watchdog,
     Word,
 )
 from voiceloop.processor import Processor
@@ -155,6 +156,10 @@ class TimelineRecorder(Processor):
 
     def on_mark_echo(self, echo: MarkEcho) -> None:
         self._note(echo.at, "echo", echo.name)
+
+    def on_watchdog(self, watchdog: Watchdog) -> None:
+        text = f"{watchdog.kind}: nothing for {watchdog.waited:.2f} s (limit {watchdog.limit:g} s) {watchdog.detail}"
+        self._note(watchdog.at, "watchdog", text.rstrip(), watchdog.answer)
 
     def on_fault(self, fault: Fault) -> None:
         self._note(fault.at, "fault", f"{fault.kind}: {fault.message}", fault.answer)

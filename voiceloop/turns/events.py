@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "Action",
+    "Correct",
     "EndTurn",
     "HangUp",
     "Interrupt",
@@ -27,6 +28,8 @@ class TurnOptions:
     """The same after a word that nobody ends with ("and", "um"): see `Cues.unfinished`. Never less than `silence`."""
     settle_limit: float = 2.0
     """So long after the last sample of speech the recogniser is no longer waited for."""
+    speech_limit: float = 30.0
+    """So long a caller may speak without a pause and without a word recognised: then it is noise."""
     barge_in: float = 0.12
     """So much continuous speech interrupts the agent, counted from its first sample."""
     nudge_after: float = 1.0
@@ -38,11 +41,12 @@ class TurnOptions:
     model_limit: float = 10.0
     """So long after a turn's end (or an answer's begin) the first sound of an answer is waited for."""
     max_length: float = 1800.0
-    """The longest call."""
+    """The longest call. An answer that is being prepared then is still waited for, `model_limit` at most; what is
+    being said comes to its end."""
 
     def __post_init__(self) -> None:
-        waits = (self.silence, self.unfinished, self.settle_limit, self.barge_in, self.nudge_after, self.reprompt_after)
-        if min(*waits, self.model_limit, self.max_length) <= 0 or self.reprompts < 0:
+        waits = (self.silence, self.unfinished, self.settle_limit, self.speech_limit, self.barge_in, self.nudge_after)
+        if min(*waits, self.reprompt_after, self.model_limit, self.max_length) <= 0 or self.reprompts < 0:
             raise ValueError(f"all waits must be positive and reprompts not negative, got {self}")
 
 
@@ -63,6 +67,16 @@ class EndTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Correct:
+    """The recogniser has changed its mind about a turn whose answer was heard: put the record right."""
+
+    before: str
+    """What the turn was held to say."""
+    text: str
+    """What it said."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """The caller spoke over the agent: cut these answers, and whatever is being prepared for the last turn."""
 
@@ -75,6 +89,13 @@ class Interrupt:
 @dataclass(frozen=True, slots=True)
 class NoTranscript:
     """The caller spoke, and the recogniser gave nothing within its limit: say so."""
+
+    speaking: bool = False
+    """True when they speak still, and cannot be waited for."""
+    waited: float = field(default=0.0, compare=False)
+    """Seconds since their last sample; when they speak still, since the first."""
+    limit: float = field(default=0.0, compare=False)
+    """What was set, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +115,19 @@ class Reprompt:
 class ModelSilent:
     """No sound of an answer within its limit: end what is being prepared and apologise. Once for each wait."""
 
+    waited: float = field(default=0.0, compare=False)
+    """Seconds since the turn's end, or the answer's begin."""
+    limit: float = field(default=0.0, compare=False)
+    """What was set, seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call, after a word of goodbye. The last action ever."""
+    """End the call, after a word of goodbye. Only `Interrupt` may follow: what is being said can still be cut."""
 
     reason: str
-    """``caller silent`` or ``max length``."""
+    """``caller silent``, ``not understood`` or ``max length``."""
 
 
-Action = EndTurn | Interrupt | NoTranscript | Nudge | Reprompt | ModelSilent | HangUp
+Action = EndTurn | Correct | Interrupt | NoTranscript | Nudge | Reprompt | ModelSilent | HangUp
 """What every event returns a list of, to be carried out in order."""

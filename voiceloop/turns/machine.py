@@ -11,12 +11,12 @@ was learnt.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from enum import Enum
 
 from voiceloop.turns.events import (
     Action,
+    Correct,
     EndTurn,
     HangUp,
     Interrupt,
@@ -26,12 +26,9 @@ from voiceloop.turns.events import (
     Reprompt,
     TurnOptions,
 )
-from voiceloop.turns.speech import Speech
+from voiceloop.turns.said import Said
 
 __all__ = ["Agent", "Caller", "TurnMachine", "TurnOptions"]
-
-_NONE = (-1, -1)
-_WORD = re.compile(r"[\w'’]+")
 
 
 class Caller(Enum):
@@ -57,24 +54,15 @@ class TurnMachine:
         self.unfinished = unfinished
         """Words, in lower case, with which nobody ends a turn."""
         self.over = False
-        """True after `HangUp`: nothing more is decided."""
+        """True after `HangUp`: nothing more is decided, but that the caller may cut what is being said."""
+        self.ending = False
+        """Set it while the call ends by itself: its last words are not interrupted."""
         self.caller = Caller.SILENT
-        self._speech = Speech()  # what was said and is in no turn yet
-        self._started: float | None = None  # of that: the first sample
+        self.said = Said()
         self._spoke = 0.0  # first sample of the speech that goes on
         self._ended: float | None = None  # last sample of speech
         self._waiting = 0.0  # since when the recogniser is waited for
         self._settled = False  # it has answered for all audio
-        self._turn = Speech()  # the last turn
-        self._unanswered = False  # nothing of an answer to it was heard
-        self._turn_text = ""
-        self._turn_started = 0.0
-        self._last = _NONE  # utterance and segment of the latest words that are in a turn
-        self._last_before = _NONE  # the same before the last turn
-        self._continued = False  # what was said includes a turn that was ended before
-        self._withdrawn: tuple[int, ...] = ()  # answers to that, cut before they were known to be heard
-        self._went_on: float | None = None  # of what was said since: the first sample
-        self._revised = False  # the last turn's text changed after its end
         self._asked = False  # a turn ended and its answer has not begun
         self._answers: dict[int, bool] = {}  # begun and not over, in order; whether it is protected
         self._sounding: int | None = None
@@ -97,7 +85,7 @@ class TurnMachine:
     @property
     def pending(self) -> str:
         """What was said and is in no turn yet."""
-        return self._speech.text
+        return self.said.text
 
     def deadline(self) -> float | None:
         """When `tick` must be called, seconds; None when only an event can change anything."""
@@ -112,15 +100,14 @@ class TurnMachine:
 
     def speech_started(self, now: float, at: float) -> list[Action]:
         """Voice activity began; `at` is its first sample."""
-        self._started = at if self._started is None else self._started
+        self.said.began(at)
         self._spoke = at
-        self._speech.speech_started()
         self.caller = Caller.SPEAKING
         return self.tick(now)
 
     def speech_paused(self, now: float, at: float) -> list[Action]:
         """A first short silence; `at` is the last sample of speech. The recogniser has been told to settle."""
-        self._started = at if self._started is None else self._started
+        self.said.sounded(at)
         self._ended = self._waiting = at
         self._settled = False
         self.caller = Caller.PAUSED
@@ -137,37 +124,19 @@ class TurnMachine:
         utterance: int | None = None,
     ) -> list[Action]:
         """The recogniser gave words (see `frames.Transcript`). `settled` must not come before its `speech_paused`."""
-        late = utterance is not None and (utterance, segment) <= self._last
-        if self._started is None or late:  # nothing was said since the last turn, or this is of before it
-            known = self._hear_late(text, final=final, segment=segment, settled=settled, utterance=utterance)
-            if known and self._started is None:
-                return self.tick(now)
-        if not late:  # else its turn was answered
-            self._speech.hear(text, final=final, segment=segment, settled=settled, utterance=utterance)
-        if self.caller is Caller.SILENT and self.pending:  # late, or of speech too faint for the detector
-            self._started = now if self._started is None else self._started
+        fresh = self.said.hear(
+            text, final=final, segment=segment, settled=settled, utterance=utterance, open_turn=self._unheard()
+        )
+        if fresh and self.caller is Caller.SILENT and self.pending:  # late, or of speech too faint for the detector
+            self.said.sounded(now)
             self._ended = now if self._ended is None else self._ended
             self._waiting = now
             self._settled = False
             self.caller = Caller.PAUSED
-        if self.caller is Caller.PAUSED:
+        if fresh and self.caller is Caller.PAUSED:
             self._settled = self._settled or settled
-        return self.tick(now)
-
-    def _hear_late(self, text: str, *, final: bool, segment: int, settled: bool, utterance: int | None) -> bool:
-        """Whether a transcript is of the last turn, and only tells more of that."""
-        if settled and self._turn.repeats(text, segment, utterance):
-            self._revised = self._changed()
-            return True
-        if self._unheard() and self._turn.revises(segment, utterance):
-            self._turn.hear(text, final=final, segment=segment, utterance=utterance)
-            self._revised = final and self._changed()
-            return True
-        return False
-
-    def _changed(self) -> bool:
-        """Whether the words of the last turn are others than those it ended with; not how they are written."""
-        return _words(self._turn.text) != _words(self._turn_text)
+        corrections = [Correct(before, after) for before, after in self.said.corrections()]
+        return [*corrections, *self.tick(now)]
 
     def digit(self, now: float) -> list[Action]:
         """The caller pressed a key: they are there."""
@@ -191,11 +160,9 @@ class TurnMachine:
         was cut before this news of it came: what the caller said since is a turn of its own then."""
         if answer in self._answers:
             self._sounding = answer
-            self._unanswered = self._revised = False
-        elif answer in self._withdrawn:
-            self._last = max(self._last, self._speech.last_before or self._last)
-            self._speech, self._started = self._speech.joined(), self._went_on
-            self._withdrawn, self._continued, self._cut = (), False, True
+            self.said.answered()
+        elif self.said.was_heard(answer):
+            self._cut = True
         return self.tick(now)
 
     def agent_finished(self, now: float, answer: int, at: float) -> list[Action]:
@@ -222,18 +189,21 @@ class TurnMachine:
 
     def _deadlines(self) -> Iterator[tuple[float, Callable[[float], Action | None]]]:
         """Every decision that is open in these states: when it falls, and what it is."""
-        if self.over:
-            return
         options, agent = self.options, self.agent
-        if self._call_started is not None:
-            yield self._call_started + options.max_length, self._too_long
         if self.caller is Caller.SPEAKING and self._interruptible():
             yield self._spoke + options.barge_in, self._interrupt
+        if self.over:
+            return
+        if self._call_started is not None:
+            waits = agent is Agent.THINKING and not self._told  # a goodbye must not overtake an answer
+            yield self._call_started + options.max_length + waits * options.model_limit, self._too_long
+        if self.caller is Caller.SPEAKING and agent is Agent.IDLE and not self.pending:
+            yield max(self._spoke, self._idle) + options.speech_limit, self._wordless
         if self.caller is Caller.PAUSED and agent is Agent.IDLE:
             yield self._turn_over(), self._end_turn
         if self.caller is Caller.PAUSED and self._unheard() and self.pending:
             yield self._turn_over(), self._interrupt  # more was said than was asked: ask anew
-        if self._revised and self._unheard():
+        if self.said.revised and self._unheard():
             yield self._waiting, self._interrupt
         if agent is Agent.THINKING and not self._told:
             yield self._thinking + options.model_limit, self._model_silent
@@ -255,32 +225,32 @@ class TurnMachine:
         return max(self.options.silence, self.options.unfinished) if more else self.options.silence
 
     def _interruptible(self) -> bool:
+        if self.ending:
+            return False
         if self._sounding is not None:
             return not self._answers[self._sounding]
         return self._asked or not all(self._answers.values())
 
     def _unheard(self) -> bool:
         """A turn is being answered, nothing of that was heard, and it may be asked anew."""
-        return self._unanswered and self.agent is Agent.THINKING and self._interruptible()
+        return self.said.unanswered and self.agent is Agent.THINKING and self._interruptible()
 
     def _end_turn(self, now: float) -> Action | None:
-        text, settled, silence = self.pending, self._settled, self._silence()
-        started, ended, continued = self._started, self._ended, self._continued
+        text, settled, silence, ended = self.pending, self._settled, self._silence(), self._ended
         cut, self._cut = self._cut, False
-        self.caller, self._started = Caller.SILENT, None
-        if not text and settled:  # a noise: it does not count, the caller may be gone
-            self._nudge = cut
-            self._idle = now if cut else self._idle
-            return None
+        self.caller = Caller.SILENT
+        assert ended is not None
+        if not text:
+            self.said.nothing()
+            if settled:  # a noise: it does not count, the caller may be gone
+                self._nudge = cut
+                self._idle = now if cut else self._idle
+                return None
         self._nudge, self._idle = False, now
         if not text:
-            return NoTranscript()
-        assert started is not None
-        assert ended is not None
-        self._turn, self._turn_text, self._turn_started = self._speech, text, started
-        self._last_before, self._last = self._last, max(self._last, self._speech.last or self._last)
-        self._speech, self._continued, self._revised, self._withdrawn = Speech(), False, False, ()
-        self._asked, self._unanswered, self._reprompts = True, True, 0
+            return NoTranscript(waited=now - ended, limit=self.options.settle_limit)
+        text, started, continued = self.said.end_turn()
+        self._asked, self._reprompts = True, 0
         self._think(now)
         return EndTurn(text, started, ended, continued, silence)
 
@@ -291,19 +261,23 @@ class TurnMachine:
         self._sounding, self._asked, self._idle = None, False, now
         if self._answers:
             self._think(now)
-        if withdrawn := self._unanswered:  # nobody heard an answer to the last turn: the caller goes on
-            self._withdrawn, self._went_on = cut if self._turn.join(self._speech) else (), self._started
-            self._speech, self._turn = self._turn, Speech()
-            self._last = self._last_before
-            self._started, self._continued = self._turn_started, True
-            self._unanswered = self._revised = False
+        if withdrawn := self.said.unanswered:  # nobody heard an answer to the last turn: the caller goes on
+            self.said.take_back(cut)
             if self.caller is Caller.SILENT:
                 self.caller, self._settled = Caller.PAUSED, True
         return Interrupt(cut, withdrawn)
 
     def _model_silent(self, now: float) -> Action:
         self._told, self._asked, self._idle = True, False, now
-        return ModelSilent()
+        return ModelSilent(now - self._thinking, self.options.model_limit)
+
+    def _wordless(self, now: float) -> Action:
+        waited, self._idle = now - max(self._spoke, self._idle), now
+        if self._reprompts >= self.options.reprompts:
+            self.over = True
+            return HangUp("not understood")
+        self._reprompts += 1
+        return NoTranscript(speaking=True, waited=waited, limit=self.options.speech_limit)
 
     def _noise(self, now: float) -> Action:
         self._nudge, self._idle = False, now
@@ -334,7 +308,3 @@ class TurnMachine:
                 self._think(now)
             self._idle = max(self._idle, at)
         return self.tick(now)
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())

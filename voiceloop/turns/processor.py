@@ -17,8 +17,10 @@ from voiceloop.frames import (
 )
 from voiceloop.processor import Processor
 from voiceloop.registry import Timer
+from voiceloop.report import Turn
 from voiceloop.turns.events import (
     Action,
+    Correct,
     EndTurn,
     HangUp,
     Interrupt,
@@ -28,7 +30,9 @@ from voiceloop.turns.events import (
     Reprompt,
     TurnOptions,
 )
+from voiceloop.turns.last_words import correct, keep
 from voiceloop.turns.machine import TurnMachine
+from voiceloop.watchdogs import bark
 
 __all__ = ["TurnTaking"]
 
@@ -45,11 +49,23 @@ class TurnTaking(Processor):
 
     def __init__(self, greeting: str = "", options: TurnOptions | None = None) -> None:
         self.greeting = greeting
-        self._machine = TurnMachine(options)
+        self._decides = TurnMachine(options)
         self._timer: Timer | None = None
         self._deadline: float | None = None
         self._last: UserTurn | None = None
+        self._said_before: tuple[int, str] = (0, "")  # what the conversation had of the caller when that was pushed
+        self._went_on_from = ""  # text of the turn that the last one goes on from
         self._over = False
+
+    @property
+    def _machine(self) -> TurnMachine:
+        """The machine, for an event: it must know whether the call ends by itself.
+
+        Who is handed over may cut that short: the line does not go dead.
+        """
+        machine = self._decides
+        machine.ending = self.call.ending not in (None, "transferred") and not machine.over
+        return machine
 
     async def start(self) -> None:
         """Have the greeting rendered ahead, and learn the language's cue words."""
@@ -115,8 +131,15 @@ class TurnTaking(Processor):
             self._act(self._machine.answer_ended(self.call.now, ended.answer.id))
 
     def on_call_end(self, end: CallEnd) -> None:
-        """Decide nothing any more."""
+        """Decide nothing any more; what was said and is in no turn is kept."""
         self._over = True
+        machine, last = self._decides, self._last
+        conversation = self.call.conversation
+        if last is not None and not last.withdrawn and self._of_caller() == self._said_before:
+            keep(conversation, last.text, self._went_on_from)  # the call ended before the model could take it
+        if machine.pending:
+            continued = machine.said.continued and last is not None
+            keep(conversation, machine.pending, last.text if continued and last is not None else "")
 
     # --- decisions -----------------------------------------------------------------------------------------
 
@@ -138,11 +161,16 @@ class TurnTaking(Processor):
             self._end_turn(action)
         elif isinstance(action, Interrupt):
             self._interrupt(action)
+        elif isinstance(action, Correct):
+            self._correct(action)
         elif isinstance(action, ModelSilent):
-            call.give_up_answers("model.silent", "no answer was heard in time after the caller's turn")
+            self._model_silent(action)
         elif call.ending is not None:
             return  # the last words have been said, or are just being said
-        elif isinstance(action, NoTranscript | Nudge):
+        elif isinstance(action, NoTranscript):
+            bark(call, "no_transcript", action.waited, action.limit)
+            call.say(phrases.not_understood, interruptible=not action.speaking)
+        elif isinstance(action, Nudge):
             call.say(phrases.not_understood)
         elif isinstance(action, Reprompt):
             call.say(phrases.still_there)
@@ -150,8 +178,33 @@ class TurnTaking(Processor):
             call.say(phrases.goodbye, interruptible=False)
             call.hang_up(action.reason)
 
+    def _correct(self, action: Correct) -> None:
+        """What the caller said is remembered as the recogniser has understood it in the end."""
+        correct(self.call.conversation, action.before, action.text)
+        for turn in [self._last, *reversed(self.call.turns)]:
+            if isinstance(turn, Turn) and turn.caller == action.before:
+                turn.caller = action.text
+                return
+            if isinstance(turn, UserTurn) and turn.text == action.before:
+                turn.text = action.text
+
+    def _model_silent(self, action: ModelSilent) -> None:
+        call = self.call
+        late = next((answer for answer in call.live_answers() if "played" not in answer.milestones), None)
+        bark(call, "model_silent", action.waited, action.limit, answer=late)
+        if call.ending is not None:  # the last words do not come: so that the line does not just go dead
+            call.say(call.phrases.goodbye, interruptible=False)
+        call.give_up_answers("model.silent", "no answer was heard in time after the caller's turn")
+
+    def _of_caller(self) -> tuple[int, str]:
+        """What the conversation holds of the caller: how many messages, and the last."""
+        texts = [message.text for message in self.call.conversation if message.role == "user"]
+        return len(texts), texts[-1] if texts else ""
+
     def _end_turn(self, action: EndTurn) -> None:
         now = self.call.now
+        self._said_before = self._of_caller()
+        self._went_on_from = self._last.text if action.continued and self._last is not None else ""
         endpointed = min(now, action.ended + action.silence)
         turn = UserTurn(action.text, action.started, action.ended, endpointed, now, action.continued)
         self._last = turn
@@ -160,7 +213,7 @@ class TurnTaking(Processor):
     def _interrupt(self, action: Interrupt) -> None:
         if action.withdrawn and self._last is not None:
             self._last.withdrawn = True
-        for answer in self.call.live_answers():
+        for answer in self.call.unheard_answers():
             if answer.id in action.answers:
                 self.call.interrupt(answer)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Speech"]
+__all__ = ["Key", "Speech"]
 
 Key = tuple[int, int]
+"""Number of an utterance, and of a segment in it."""
 
 
 @dataclass(slots=True)
