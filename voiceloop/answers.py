@@ -81,6 +81,11 @@ class Answers:
         self._close_heard(answer)
         return True
 
+    def silence(self, answer: Answer) -> None:
+        """Stop the sound of an answer that has failed: what was made of it before is still being heard."""
+        if answer.outcome == "failed" and answer in self.unheard:
+            self.dispatch(Interruption(answer), self.head)
+
     def _close_heard(self, answer: Answer) -> None:
         if answer.outcome is not None and answer._holds <= 0 and answer in self.unheard:
             del self.unheard[answer]

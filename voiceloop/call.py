@@ -15,6 +15,7 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
 from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, Word
+from voiceloop.journal import Journal, from_outside
 from voiceloop.language import Cues, Phrases
 from voiceloop.leaving import Leaving
 from voiceloop.processor import NotRunning
@@ -79,6 +80,14 @@ class Call(Leaving):
         """Gives what is spoken for a text, as in `Answer.script`: of a stage that reads texts before the voice."""
         self.scripts: dict[str, list[tuple[str, int]]] = {}
         """What was rendered ahead otherwise than it is written, by the text as it is written."""
+        self.made_by: object = None
+        """The bot that answers it, when the server says."""
+        self.replayed = False
+        """True when this is a recorded call that is driven again: hooks that do something to others should not."""
+        self.entrances: dict[str, Callable[..., None]] = {}
+        """What comes from outside by another way than a method of the call, by name; see `enter`."""
+        self.journal: Journal | None = None
+        """Stands at the gate: writes down all that enters the call, or drives it; see `voiceloop.journal`."""
         self.log: EventLog | None = EventLog() if self.runtime.log_events else None
         self.language = "en"
         """BCP 47 tag of the language that is spoken. `Pipeline` says which; what stands here before it runs is the
@@ -99,7 +108,7 @@ class Call(Leaving):
         While frames are delivered it stands still: all that happens in one wake-up happens at one time.
         """
         engine = self._engine
-        return self._now if engine is None or engine.delivering else engine.loop.time()
+        return self._now if engine is None or engine.delivering else engine.time()
 
     @property
     def began(self) -> float:
@@ -110,8 +119,7 @@ class Call(Leaving):
 
     def wake(self, kind: str, detail: object = "") -> None:
         """The gate of the call: every wake-up passes here, is stamped, and can be logged."""
-        loop = self._engine.loop if self._engine is not None else asyncio.get_running_loop()
-        self._now = loop.time()
+        self._now = self._engine.time() if self._engine is not None else asyncio.get_running_loop().time()
         if self.log is not None:
             self.log.add(self.now, kind, detail)
 
@@ -137,6 +145,7 @@ class Call(Leaving):
 
     # --- what one can do -----------------------------------------------------------------------------------
 
+    @from_outside
     def say(self, text: str, *, interruptible: bool = True) -> Answer:
         """Say something, after what is being said now. Speech that was rendered ahead is played at once."""
         audio = self._canned(text)
@@ -152,6 +161,7 @@ class Call(Leaving):
         engine.finish(answer, -1)
         return answer
 
+    @from_outside
     def play(self, audio: bytes, *, text: str = "", words: Iterable[Word] = (), interruptible: bool = True) -> Answer:
         """Play audio (mu-law, 8000 Hz), after what is being said now.
 
@@ -182,29 +192,41 @@ class Call(Leaving):
         """Answers that have begun and not ended, oldest first."""
         return list(self._running("live_answers").answers)
 
+    def unheard_answers(self) -> list[Answer]:
+        """Answers of which anything may still be heard, oldest first: the live ones, and those that have failed and of
+        which what was made is still being played."""
+        return list(self._running("unheard_answers").unheard)
+
+    @from_outside
     def interrupt(self, answer: Answer | None = None) -> None:
-        """Cut an answer off, or every live one that may be interrupted. Its content is dropped from this moment."""
+        """Cut an answer off, or every one that is still to be heard and may be interrupted. Its content is dropped from
+        this moment."""
         engine = self._running("interrupt")
-        cut = [answer] if answer is not None else [each for each in engine.answers if each.interruptible]
+        cut = [answer] if answer is not None else [each for each in engine.unheard if each.interruptible]
 
         def end() -> None:  # in one go: all are dead before anyone hears of it, or the next one would begin
             for each in cut:
-                engine.end(each, "interrupted")
+                if not engine.end(each, "interrupted"):
+                    engine.silence(each)
 
         engine.within(end)
 
+    @from_outside
     def discard(self, answer: Answer) -> None:
         """Drop an answer of which nothing was heard."""
         self._running("discard").end(answer, "discarded")
 
+    @from_outside
     def commit(self, answer: Answer) -> None:
         """Let a speculative answer be heard."""
         self._running("commit").commit(answer)
 
+    @from_outside
     def pause(self, answer: Answer) -> None:
         """Hold the voice of this answer; what was sent and not heard is kept."""
         self.broadcast(Pause(answer))
 
+    @from_outside
     def resume(self, answer: Answer) -> None:
         """Let a paused answer go on, from the first word that was not heard."""
         self.broadcast(Resume(answer))
@@ -229,6 +251,15 @@ class Call(Leaving):
         """Keep who did the work of a request to providers of a kind (``stt``, ``llm``, ``tts``)."""
         if self._record.note_served(kind, served):
             self.note_fault(f"{served.instead_of}.replaced", f"{served.name} does its work: {served.why}")
+
+    @from_outside
+    def enter(self, name: str, *arguments: Any) -> None:
+        """Something outside happens to the call: act on it by the entrance of that name. A journal notes it."""
+        self.entrances[name](*arguments)
+
+    async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Wait for something outside of the call: what ``work()`` gives. A journal notes when it came."""
+        return await (work() if self.journal is None else self.journal.awaited(work))
 
     async def send_digits(self, digits: str) -> None:
         """Press keys on the telephone line, for menus of other systems ("for sales, press one").
@@ -288,14 +319,15 @@ class Call(Leaving):
 
     def note_fault(self, kind: str, message: str, detail: str = "") -> None:
         """Record a failure that harms nobody: it is not broadcast, and does not count against the call."""
-        at = self._engine.loop.time() if self._engine is not None else self.now
+        at = self._engine.time() if self._engine is not None else self.now
         self._record.fault(kind, message, detail, at)
 
     def _canned(self, text: str) -> Canned | None:
         if self.voice is None:
             return None
         script = self.scripts.get(text)
-        return self.runtime.canned(self.voice, text if script is None else "".join(said for said, _ in script))
+        found = self.runtime.canned(self.voice, text if script is None else "".join(said for said, _ in script))
+        return found if self.journal is None else self.journal.canned(text, found)
 
     # --- the engine's side ---------------------------------------------------------------------------------
 
@@ -326,7 +358,8 @@ class Call(Leaving):
         """Let go of everything that may lead back here."""
         self._engine = None
         self._let_go()
-        self.reader = None
+        self.reader = self.journal = self.made_by = None
+        self.entrances.clear()
         self._record.cut()
 
 

@@ -42,8 +42,13 @@ class Engine(Answers):
     def __init__(self, call: Call, processors: tuple[Processor, ...]) -> None:
         super().__init__(call)
         self.loop = asyncio.get_running_loop()
-        self.registry = Registry(self.loop, call.wake)
+        journal = call.journal
+        self.time = self.loop.time if journal is None else journal.now
+        """The clock of the call, seconds."""
+        self.registry = Registry(self.loop, call.wake, journal)
         self.processors = processors
+        self.observed = len(processors)
+        """Index of the first processor that only observes: what those do is no part of the call."""
         self.closed = False
         self._table = table(tuple(type(processor) for processor in processors))
         self._gates = [Gate(self, index) if closes else None for index, closes in enumerate(self._table.gates)]
@@ -78,7 +83,7 @@ class Engine(Answers):
         queue, pushed, fresh = self._queue, self._pushed, self._fresh
         failure: Exception | None = None
         self.delivering = True
-        self.call._now = self.loop.time()
+        self.call._now = self.time()
         budget = SETTLE_LIMIT
         try:
             if action is not None:
@@ -235,12 +240,16 @@ class Engine(Answers):
         origin: int = -1,
         kept: bool = False,
         on_done: Callable[[Work], None] | None = None,
+        own: bool = True,
     ) -> Work:
-        """Run a coroutine as a task of this call. No interruption cancels it when it is `kept`."""
+        """Run a coroutine as a task of this call. No interruption cancels it when it is `kept`; when it is not the
+        call's `own`, the call's journal does not hear of it."""
         if self.closed:
             coroutine.close()
             raise NotRunning(f"{name} cannot begin any more: the call has ended.")
-        return self.registry.spawn(coroutine, name, answer=answer, origin=origin, kept=kept, on_done=on_done)
+        return self.registry.spawn(
+            coroutine, name, answer=answer, origin=origin, kept=kept, on_done=on_done, own=own and origin < self.observed
+        )
 
     def _handler_done(self, work: Work) -> None:
         self.work_ended(work, None)

@@ -27,5 +27,5 @@ class EventLog:
         """A fingerprint of everything in it; equal logs have equal ones. Times count to the microsecond."""
         digest = hashlib.sha256()
         for at, kind, detail in self.events:
-            digest.update(f"{at:.6f}\t{kind}\t{detail}\n".encode())
+            digest.update(f"{at:.6f}\t{kind}\t{detail}\n".encode(errors="backslashreplace"))
         return digest.hexdigest()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from voiceloop.answer import Answer
 from voiceloop.errors import VoiceloopError
+from voiceloop.journal import Journal, from_outside
 
 if TYPE_CHECKING:
     from voiceloop.engine import Engine
@@ -37,6 +38,7 @@ class Leaving:
     id: str
     runtime: Runtime
     phrases: Phrases
+    journal: Journal | None
     _engine: Engine | None
     _fault_counts: Counter[str]
     say: Callable[..., Answer]
@@ -56,6 +58,7 @@ class Leaving:
         self._limit: Timer | None = None
         self._hand_over: Callable[[], Awaitable[None]] | None = None
 
+    @from_outside
     def hang_up(self, reason: str = "completed") -> None:
         """End the call, as soon as the caller has heard the last words. Say goodbye first.
 
@@ -66,7 +69,7 @@ class Leaving:
             return
         engine = self._running("hang_up")
         self.ending = reason
-        self._limit = self.timer(engine.loop.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
+        self._limit = self.timer(engine.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
         self._end_if_quiet()
 
     async def transfer(self, to: str, announce: str = "") -> str:
@@ -76,6 +79,10 @@ class Leaving:
             to: telephone number with country code, such as +14155550100, or a SIP address.
             announce: what the caller is told first.
         """
+        return self._transfer(to, announce)
+
+    @from_outside
+    def _transfer(self, to: str, announce: str) -> str:
         carrier = self.carrier
         if carrier is None:
             raise VoiceloopError(
@@ -92,6 +99,7 @@ class Leaving:
         self.hang_up("transferred")
         return "The caller will be connected when your last words have been heard. Say nothing more than goodbye."
 
+    @from_outside
     def end(self, reason: str = "completed") -> None:
         """End the call now. The first reason counts."""
         self.ending = self.ending or reason
@@ -111,7 +119,7 @@ class Leaving:
         """Ask the carrier; when it does not do it, the caller is told and the call goes on."""
         try:
             async with asyncio.timeout(HAND_OVER_LIMIT):
-                await step()
+                await (step() if self.journal is None else self.journal.hand_over(step))
         except Exception as error:
             late = isinstance(error, TimeoutError)
             why = f"nothing for {HAND_OVER_LIMIT:g} s" if late else f"{type(error).__name__}: {error}"

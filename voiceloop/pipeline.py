@@ -68,8 +68,13 @@ class Pipeline:
                 )
         if call._ended is not None:
             raise PipelineError(f"Call {call.id!r} has been run already. A Call is used once.")
+        processors = (*processors, *_journal(call))
         call.language, call.phrases, call.cues = self.language.tag, self.language.phrases, self.language.cues
-        life = _Life(call, Engine(call, processors))
+        if call.journal is not None:
+            call.journal.began(call, processors)
+        engine = Engine(call, processors)
+        engine.observed = len(self.processors)
+        life = _Life(call, engine)
         try:
             return await life.run()
         finally:
@@ -90,6 +95,13 @@ async def pipeline_of(bot: Callable[[Call], Pipeline | Awaitable[Pipeline]], cal
     if not isinstance(made, Pipeline):
         raise PipelineError(f"bot(call) must return a Pipeline, got {type(made).__name__}")
     return made
+
+
+def _journal(call: Call) -> tuple[Processor, ...]:
+    """Open the call's journal, if it is to have one; the processors that stand behind the pipeline for it."""
+    if call.journal is None:
+        call.journal = call.runtime.journal(call)
+    return () if call.journal is None else tuple(call.journal.observers())
 
 
 def _flatten(stages: Iterable[Any]) -> Iterator[Processor]:
@@ -117,7 +129,7 @@ class _Life:
         """Indices of the processors whose `start` was entered."""
         call._engine = engine
         call._ended = engine.loop.create_future()
-        call._now = call._record.started = engine.loop.time()
+        call._now = call._record.started = engine.time()
         if call.ending is not None:  # given up before it began
             call.end(call.ending)
 
@@ -126,7 +138,7 @@ class _Life:
         assert call._ended is not None
         try:
             if await self._start():
-                call.broadcast(CallStart())
+                await self._moment("start", lambda: call.broadcast(CallStart()))
             await call._ended
         except BaseException as error:
             call.end("cancelled" if isinstance(error, asyncio.CancelledError) else "failed")
@@ -185,23 +197,37 @@ class _Life:
             raise asyncio.CancelledError
         return closing.result()
 
-    async def _closing(self) -> CallReport:
+    async def _moment(self, name: str, act: Callable[[], None]) -> None:
+        """Act on the call; its journal, if it has one, says when."""
+        if self.call.journal is None:
+            act()
+        else:
+            await self.call.journal.moment(name, act)
+
+    def _say_goodbye(self) -> None:
         call, engine = self.call, self.engine
         call.wake("end", call.ending or "")
         engine.dispatch(CallEnd(call.ending or "completed"), engine.head)
         for answer in list(engine.answers):
             engine.end(answer, "interrupted" if "played" in answer.milestones else "discarded")
+
+    async def _closing(self) -> CallReport:
+        call, engine = self.call, self.engine
+        await self._moment("end", self._say_goodbye)
         abandoned = await engine.close(self.limits.close)
         for processor in reversed(engine.processors):
             if processor._index not in self.entered:
                 continue
             if type(processor).stop is not Processor.stop:
                 await self._stop(processor, abandoned)
-        call._now = engine.loop.time()
+        call._now = engine.time()
         for name in abandoned:
             call.note_fault("abandoned", f"{name} did not end within {self.limits.close:g} s of being cancelled.")
         engine.end_all()
-        return call._report(abandoned)
+        report = call._report(abandoned)
+        if call.journal is not None:
+            call.journal.close(report)
+        return report
 
     async def _stop(self, processor: Processor, abandoned: list[str]) -> None:
         name = f"{processor.name}.stop"

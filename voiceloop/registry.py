@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voiceloop.faults import drop_frames, failure_of
 
 if TYPE_CHECKING:
     from voiceloop.answer import Answer
 
-__all__ = ["Registry", "Timer", "Work"]
+__all__ = ["Handle", "Registry", "TaskJournal", "Timer", "Work"]
+
+
+class Handle(Protocol):
+    """Something that can be called off."""
+
+    def cancel(self) -> None: ...
+
+
+class TaskJournal(Protocol):
+    """The part of a `voiceloop.journal.Journal` that says when tasks and timers of the call go on."""
+
+    def steps(self, coroutine: Coroutine[Any, Any, Any], name: str) -> tuple[Coroutine[Any, Any, Any], int]:
+        """A task of the call begins: what it is to run in place of the coroutine, and its number."""
+
+    def finished(self, number: int, failure: BaseException | None, act: Callable[[], None]) -> None:
+        """A task is over: act on it."""
+
+    def timer(self, when: float, name: str, act: Callable[[], None]) -> Handle:
+        """Act at a time."""
+
 
 OnDone = Callable[["Work"], None]
 
@@ -29,6 +50,7 @@ class Work:
         "failure",
         "kept",
         "name",
+        "number",
         "origin",
         "task",
     )
@@ -48,6 +70,8 @@ class Work:
         """True when it ended by cancellation."""
         self.asked = False
         """True when the engine cancelled it; a task can also end itself by a CancelledError that leaks out."""
+        self.number = -1
+        """Among the tasks of the call, when a journal counts them."""
         self.task: asyncio.Task[Any] | None = None
         self._on_done = on_done
 
@@ -70,7 +94,7 @@ class Timer:
 
     def __init__(self, registry: Registry, name: str) -> None:
         self._registry: Registry | None = registry
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: Handle | None = None
         self.name = name
 
     def cancel(self) -> None:
@@ -89,9 +113,15 @@ class Timer:
 class Registry:
     """Insertion-ordered owner of a call's tasks and timers."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[str, object], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wake: Callable[[str, object], None],
+        journal: TaskJournal | None = None,
+    ) -> None:
         self._loop = loop
         self._wake = wake
+        self._journal = journal
         self.tasks: dict[asyncio.Task[Any], Work] = {}
         self.timers: dict[Timer, None] = {}
 
@@ -104,9 +134,16 @@ class Registry:
         origin: int = -1,
         kept: bool = False,
         on_done: OnDone | None = None,
+        own: bool = True,
     ) -> Work:
-        """Run a coroutine as a task of the call. `on_done` is called with its `Work` when it ended in any way."""
+        """Run a coroutine as a task of the call. `on_done` is called with its `Work` when it ended in any way.
+
+        Args:
+            own: False for what only observes the call: its journal does not hear of it.
+        """
         work = Work(name, answer, origin, kept, on_done)
+        if self._journal is not None and own:
+            coroutine, work.number = self._journal.steps(coroutine, name)
         task = self._loop.create_task(coroutine, name=name)
         work.task = task
         self.tasks[task] = work
@@ -125,6 +162,12 @@ class Registry:
             work.answer._work.pop(work, None)
         work.cancelled = task.cancelled()
         work.failure = failure_of(task)
+        if self._journal is None or work.number < 0:
+            self._tell(work)
+        else:
+            self._journal.finished(work.number, work.failure, partial(self._tell, work))
+
+    def _tell(self, work: Work) -> None:
         try:
             if work._on_done is not None:
                 on_done, work._on_done = work._on_done, None
@@ -150,7 +193,8 @@ class Registry:
             self._wake("timer", name)
             callback()
 
-        timer._handle = self._loop.call_at(when, run)
+        journal = self._journal
+        timer._handle = self._loop.call_at(when, run) if journal is None else journal.timer(when, name, run)
         self.timers[timer] = None
         return timer
 

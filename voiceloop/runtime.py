@@ -6,12 +6,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from voiceloop.faults import FaultPolicy
 from voiceloop.frames import Word
 from voiceloop.offload import offload
 from voiceloop.prices import Prices
+
+if TYPE_CHECKING:
+    from voiceloop.call import Call
+    from voiceloop.journal import Journal
 
 __all__ = ["Canned", "Limits", "Runtime"]
 
@@ -62,6 +67,7 @@ class Runtime:
         faults: how many failures a call survives.
         log_events: keep a log of every wake-up of every call (see `voiceloop.eventlog`).
         prices: of what the providers use, for the cost in every call's report.
+        record: where each call leaves a flight recording: a folder, or `voiceloop.flight.FlightOptions`.
         console: print one line for each finished turn to standard error. The logger ``voiceloop.turns`` gets it anyway.
     """
 
@@ -71,6 +77,7 @@ class Runtime:
     log_events: bool = False
     console: bool = False
     prices: Prices | None = None
+    record: Any = None
 
     def __post_init__(self) -> None:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}
@@ -96,6 +103,14 @@ class Runtime:
     def _warmed(self, provider: Provider, task: asyncio.Future[None]) -> None:
         if task.cancelled() or task.exception() is not None:
             self._warm.pop(id(provider), None)
+
+    def journal(self, call: Call) -> Journal | None:
+        """What writes this call down; None when it is not recorded."""
+        if self.record is None:
+            return None
+        # By its name: the recorder knows providers and carriers, and the engine knows none of them.
+        opened: Journal | None = import_module("voiceloop.flight.recorder").open_recorder(self.record, call)
+        return opened
 
     def canned(self, voice: object, text: str) -> Canned | None:
         """Speech rendered ahead. None when this voice has not spoken this text yet."""

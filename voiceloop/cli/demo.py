@@ -13,6 +13,8 @@ from voiceloop.cli.models import parse_llm
 from voiceloop.cli.outcome import Files, Outcome, Show, Watch, tell
 from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.script import Failed, OrderScript, PlayScript, Script
+from voiceloop.errors import VoiceloopError
+from voiceloop.flight.options import SUFFIX, FlightOptions
 from voiceloop.llm.base import LLM
 from voiceloop.runtime import Runtime
 from voiceloop.sim.caller import CallEnded, Caller, GaveUp
@@ -34,7 +36,8 @@ async def demo(options: argparse.Namespace) -> int:
     module = load_bot(options.bot or example("coffee_bot.py"))
     show = Show(quiet=options.json)
     show.note(loading_note())
-    runtime = Runtime(substitutes=substitutes)
+    record = None if options.record is None else FlightOptions(_recording(options.record))
+    runtime = Runtime(substitutes=substitutes, record=record)
     async with runtime:
         await prepare(module, runtime)
         script: Script = OrderScript(options.seed)
@@ -43,9 +46,20 @@ async def demo(options: argparse.Namespace) -> int:
         outcome = await _call(module, runtime, script, options.seed, show)
     unsaved = files.save(outcome, f"voiceloop demo: {Path(module.__file__ or '').name}")
     tell(outcome, files, options.json, show)
+    if options.record is not None:
+        show.line(f"Flight recording, for voiceloop replay and inspect: {options.record}")
     if unsaved is not None:
         raise unsaved
     return 1 if outcome.failure else 0
+
+
+def _recording(name: str) -> Path:
+    path = Path(name)
+    if path.suffix != SUFFIX:
+        raise VoiceloopError(f"--record takes the name of a file that ends in {SUFFIX}, got {name!r}")
+    if not path.resolve().parent.is_dir():
+        raise VoiceloopError(f"the flight recording cannot be written to {path}: there is no such folder")
+    return path
 
 
 async def _call(module: ModuleType, runtime: Runtime, script: Script, seed: int, show: Show) -> Outcome:

@@ -14,8 +14,9 @@ from voiceloop.frames import UserTurn
 from voiceloop.llm.base import LLM, Echo, Item, Usage
 from voiceloop.llm.tool_round import ToolRunner
 from voiceloop.processor import Processor
-from voiceloop.pull import ProviderFailed, Pull
+from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
 from voiceloop.served import Served
+from voiceloop.watchdogs import bark
 
 __all__ = ["LLMAggregator", "LLMOptions"]
 
@@ -87,6 +88,9 @@ class LLMAggregator(Processor):
             raise VoiceloopError(
                 f"{type(self._llm).__name__} cannot be offered tools ({names}): use a model that can, or none"
             )
+        await self.call.awaited(self._warm)
+
+    async def _warm(self) -> None:
         await self.call.runtime.warm(self._llm)
         await self._llm.prepare(self._beginning, self._tools.specs)
 
@@ -124,7 +128,10 @@ class LLMAggregator(Processor):
             try:
                 return await self._answer(answer)
             except ProviderFailed as error:
-                if attempt == self.options.tries or len(answer.text) > before or answer.dead:
+                if isinstance(error, ProviderStalled):
+                    limit = self.options.stall if len(answer.text) > before else self.options.first_text
+                    bark(self.call, "model_silent", limit, limit, answer=answer)
+                if attempt == self.options.tries or answer.text[before:].strip() or answer.dead:
                     raise
                 self.call.note_fault(f"{type(self._llm).__name__}.failed", f"{error}; asking again", error.detail)
         raise AssertionError  # the loop has returned or raised
@@ -168,6 +175,8 @@ class LLMAggregator(Processor):
             return [], None
         kind, before = type(self._llm).__name__, len(answer.text)
         messages, specs = self.messages(answer), self._tools.specs
+        if self.call.journal is not None:
+            self.call.journal.requested("llm", {"messages": messages, "tools": specs})
         items = self._llm.respond(messages, specs) if specs else self._llm.respond(messages)
         pull: Pull[Item] = Pull(engine, items, "llm", answer)
         calls: list[ToolCall] = []
@@ -188,6 +197,8 @@ class LLMAggregator(Processor):
                     self.call.note_served("llm", item)
                 elif isinstance(item, Echo):
                     echo = item.content
+                else:
+                    self.call.note_fault(f"{kind}.failed", f"it gave {item!r:.100}, which no LLM may; passed over")
         except StopAsyncIteration:
             if not calls and not answer.text.strip() and self.call.ending is None:
                 raise ProviderFailed(f"{kind} ended without writing anything") from None

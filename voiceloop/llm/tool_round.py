@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.answer import Answer
@@ -70,7 +71,8 @@ class ToolRunner:
         if self._toolbox is None:
             raise VoiceloopError(f"the model asked for the tool {asked.name!r} and was offered none")
         try:
-            outcome = await self._toolbox.run(asked, call)
+            run = partial(self._toolbox.run, asked, call)
+            outcome = await (run() if call.journal is None else call.journal.tool(run))
             result, fault = outcome.result, outcome.fault
         except Exception as error:
             line, detail = describe(error)

@@ -22,10 +22,14 @@ class Flush:
     It travels inside the audio stream; the provider yields the same object back once all words up to it are out.
     """
 
-    __slots__ = ()
+    __slots__ = ("number",)
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        """Among those of one stream of audio, from 0."""
 
     def __repr__(self) -> str:
-        return "Flush()"
+        return f"Flush({self.number})"
 
 
 class STT(ABC):

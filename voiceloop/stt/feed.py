@@ -23,6 +23,7 @@ class AudioFeed:
         self._chunk = chunk * 8000
         self._audio = bytearray()
         self._flush: Flush | None = None
+        self._flushes = 0
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
         self.dropped = 0
@@ -40,8 +41,14 @@ class AudioFeed:
 
     def flush(self) -> Flush:
         """Ask for everything heard so far to be settled. A flush that was not read yet is replaced."""
-        self._flush = Flush()
+        self._flush = Flush(self._flushes)
+        self._flushes += 1
         self._wake()
+        return self._flush
+
+    @property
+    def pending(self) -> Flush | None:
+        """The flush that was not read yet."""
         return self._flush
 
     def close(self) -> None:

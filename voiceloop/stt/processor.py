@@ -65,8 +65,8 @@ class _Utterance:
     def give_up(self) -> None:
         """Cancel the recogniser, without waiting for it to clean up."""
         self.stop_waiting()
-        if self.work is not None and self.work.task is not None:
-            self.work.task.cancel()
+        if self.work is not None:
+            self.work.cancel()
 
 
 class STTProcessor(Processor):
@@ -88,7 +88,7 @@ class STTProcessor(Processor):
     async def start(self) -> None:
         """Warm the recogniser."""
         self._stt = self.call.runtime.provider(STT, self._named).for_language(self.call.language)
-        await self.call.runtime.warm(self._stt)
+        await self.call.awaited(lambda: self.call.runtime.warm(self._stt))
 
     def on_call_start(self, start: CallStart) -> None:
         """A recogniser that listens to the whole call begins now."""
@@ -193,6 +193,8 @@ class STTProcessor(Processor):
             utterance.last = item
             self.push(item)
             return
+        elif not isinstance(item, Flush):
+            raise TypeError(f"transcribe yields Transcript, Flush or Served, and gave {item!r:.100}")
         # A final is not revised. So a recogniser of whole calls that begins with 0 again means another segment.
         utterance.counts_anew = utterance.first_final and not utterance.keep
         if item is utterance.asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from voiceloop.answer import Answer
 from voiceloop.frames import AnswerEnd, AnswerEnded, Text
@@ -62,7 +62,8 @@ class SpokenText(Processor):
         try:
             table = tuple(self._pronounce.items())
             load = _load if isinstance(language, Reading) else _shared
-            self._rules = await self.call.runtime.offload(load, language, table, virtual_cost=LOAD_COST)
+            loading = partial(self.call.runtime.offload, load, language, table, virtual_cost=LOAD_COST)
+            self._rules = await self.call.awaited(loading)
         finally:
             self._loading.set_result(None)
 

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
+from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.frames import Audio, Text, Word
 from voiceloop.processor import Processor
@@ -14,8 +16,10 @@ from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
 from voiceloop.runtime import Canned
 from voiceloop.served import Served
 from voiceloop.stream import Stream
+from voiceloop.tts.accepted import accepted
 from voiceloop.tts.base import TTS, Speech
 from voiceloop.tts.patience import Patience
+from voiceloop.watchdogs import bark
 
 __all__ = ["TTSOptions", "TTSProcessor"]
 
@@ -38,8 +42,10 @@ class TTSOptions:
 class _Script:
     """The text of one answer, handed to the voice as it comes, and again if the voice has to be asked again."""
 
-    def __init__(self, text: Stream[Text]) -> None:
+    def __init__(self, text: Stream[Text], call: Call) -> None:
         self._text = text
+        self._call = call
+        self._number = 0 if call.journal is None else call.journal.number("voice")
         self.given: list[str] = []
         self.given_at = 0.0
         """When the last of it was, seconds on the loop's clock."""
@@ -53,11 +59,15 @@ class _Script:
             yield text
 
     async def _next(self) -> str | None:
+        if self._call.journal is not None:
+            await self._call.journal.asked(self._number)
         self.waiting = True
         try:
             async for frame in self._text:
+                if self._call.journal is not None:
+                    await self._call.journal.took(self._number)
                 self.given.append(frame.text)
-                self.given_at = asyncio.get_running_loop().time()
+                self.given_at = self._call.now
                 return frame.text
             return None
         finally:
@@ -90,7 +100,7 @@ class TTSProcessor(Processor):
                 "nobody would hear it: put AudioStreamer() last"
             )
         self._tts = call.runtime.provider(TTS, self._named).for_language(call.language)
-        await call.runtime.warm(self._tts)
+        await call.awaited(lambda: call.runtime.warm(self._tts))
         call.voice = self._tts
         for text in call.ahead:
             await self._render(text)
@@ -106,7 +116,7 @@ class TTSProcessor(Processor):
                 if self.call.reader is not None:
                     script = self.call.scripts[text] = await self.call.reader(text)
                     text = "".join(said for said, _ in script)
-                await self.call.runtime.render(self._tts, text, self._speak)
+                await self.call.awaited(partial(self.call.runtime.render, self._tts, text, self._speak))
         except Exception as error:
             late = f"nothing after {self.options.stall:g} s"
             why = late if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
@@ -122,6 +132,7 @@ class TTSProcessor(Processor):
             async for piece in speech:
                 if isinstance(piece, Served):
                     continue
+                piece = accepted(piece, type(self._tts).__name__)
                 audio += piece.audio
                 words += piece.words
                 if len(audio) > MAX_CANNED_SECONDS * RATE:
@@ -133,7 +144,7 @@ class TTSProcessor(Processor):
     async def on_text(self, text: Stream[Text]) -> None:
         """Speak one answer."""
         answer = text.answer
-        script = _Script(text)
+        script = _Script(text, self.call)
         begun = self._spoken[1] if self._spoken[0] == answer.id else 0
         try:
             for attempt in range(1, self.options.tries + 1):
@@ -141,6 +152,8 @@ class TTSProcessor(Processor):
                     await self._generate(text, script, begun)
                     break
                 except ProviderFailed as error:
+                    if isinstance(error, ProviderStalled):
+                        bark(self.call, "voice_silent", self.options.stall, self.options.stall, answer=answer)
                     spoken = self._spoken[0] == answer.id and self._spoken[1] > begun
                     if attempt == self.options.tries or spoken or answer.dead:
                         raise
@@ -150,6 +163,8 @@ class TTSProcessor(Processor):
             answer.voiced += given
             if self._engine is not None:
                 self.call.usage["tts.characters"] += given
+                if self.call.journal is not None:
+                    self.call.journal.requested("tts", {"text": "".join(script.given)})
 
     async def _generate(self, text: Stream[Text], script: _Script, begun: int) -> None:
         engine = self._engine
@@ -164,6 +179,7 @@ class TTSProcessor(Processor):
                 if isinstance(speech, Served):
                     self.call.note_served("tts", speech)
                     continue
+                speech = accepted(speech, type(self._tts).__name__)
                 offset = begun / RATE
                 words = speech.words
                 if begun:

@@ -107,6 +107,7 @@ async def run_call(
         params=params,
         runtime=runtime,
     )
+    call.made_by = bot
     if manager is not None:
         manager.connect(call)
         transport.manager = manager

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import VoiceloopError
+from voiceloop.faults import drop_frames
 from voiceloop.frames import CallStart
 from voiceloop.processor import Processor
 from voiceloop.registry import Work
 from voiceloop.twilio.handlers import HANDLERS
 from voiceloop.twilio.media_clock import MediaClock
 from voiceloop.twilio.protocol import Event, MediaStream, ProtocolError, Started, State, Stopped
+from voiceloop.watchdogs import bark
 
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HandshakeError", "TransportOptions", "TwilioTransport"]
 
+log = logging.getLogger("voiceloop")
+
+CLOSING = 1.0
+"""Seconds to write what is left and to have the close answered; then the connection is dropped."""
 NOTED_REFUSALS = 10
 """Refused messages that are recorded one by one; more are only counted."""
 
@@ -121,13 +128,14 @@ class TwilioTransport(Processor):
         assert self._engine is not None
         for refusal in self._refused:
             self.call.note_fault("twilio.protocol", refusal)
-        self._engine.spawn(self._read(), "twilio reader", origin=self._index, on_done=self._closed)
+        # Its own are not the steps of the call: what it brings is, message by message.
+        self._engine.spawn(self._read(), "twilio reader", origin=self._index, on_done=self._closed, own=False)
 
     def on_call_start(self, start: CallStart) -> None:
         """Begin to hear and to write."""
         assert self._engine is not None
         self._heard_at = self.call.now
-        self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed)
+        self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed, own=False)
         self._watch()
         early, self._early = self._early, None
         for event, arrived in early or ():
@@ -142,7 +150,11 @@ class TwilioTransport(Processor):
             data = _data(await socket.receive())
             if data is None:
                 return
-            self.receive(data)
+            journal = self.call.journal
+            if journal is None:
+                self.receive(data)
+            else:
+                journal.message(data, self.receive)
             if self._early is not None:
                 await self._hold_back(len(data))
 
@@ -179,7 +191,15 @@ class TwilioTransport(Processor):
         call = self.call
         call.wake("in", data)
         self._heard_at = call.now
-        return self._stream.receive(data)
+        journal = call.journal
+        if journal is None:
+            return self._stream.receive(data)
+        event = None
+        try:
+            event = self._stream.receive(data)
+        finally:
+            journal.inbound(data, event)
+        return event
 
     def _closed(self, work: Work) -> None:
         """The socket is gone: with or without a ``stop`` the call is over."""
@@ -190,21 +210,23 @@ class TwilioTransport(Processor):
 
     def _watch(self) -> None:
         call = self.call
-        if call.now - self._heard_at >= self.options.silence:
-            call.note_fault("twilio.silent", f"no message from the carrier for {self.options.silence:g} s")
+        limit, waited = self.options.silence, call.now - self._heard_at
+        if waited >= limit:
+            bark(call, "no_audio", waited, limit)
+            call.note_fault("twilio.silent", f"no message from the carrier for {limit:g} s")
             call.end("disconnected")
         else:
-            call.timer(self._heard_at + self.options.silence, self._watch, "carrier silent")
+            call.timer(self._heard_at + limit, self._watch, "carrier silent")
 
     # --- what goes out -------------------------------------------------------------------------------------
 
     def send_media(self, payload: bytes) -> None:
         """Append audio (mu-law, 8000 Hz) to what the caller hears."""
-        self._send(self._stream.media_message, payload)
+        self._send("media", self._stream.media_message, payload)
 
     def send_mark(self, name: str) -> None:
         """Set a mark behind all audio sent so far; a `MarkEcho` comes when it was played."""
-        self._send(self._stream.mark_message, name)
+        self._send("mark", self._stream.mark_message, name)
 
     def send_clear(self) -> None:
         """Drop all audio that was not played yet, also what is still waiting to be written."""
@@ -212,15 +234,17 @@ class TwilioTransport(Processor):
         self._out.clear()
         self._out.extend(kept)
         self._unsent = sum(map(len, kept))
-        self._send(self._stream.clear_message)
+        self._send("clear", self._stream.clear_message)
 
-    def _send(self, write: Callable[..., str], *what: object) -> None:
+    def _send(self, kind: str, write: Callable[..., str], *what: str | bytes) -> None:
         if self._stream.state is State.STOPPED:
             return  # the caller has hung up; the call is about to learn it
         call = self.call
         message = write(*what)
         if call.log is not None:
             call.log.add(call.now, "out", message)
+        if call.journal is not None:
+            call.journal.sent(kind, *(what or ("",)))
         self._out.append(message)
         self._unsent += len(message)
         if self._unsent > self.options.unsent:
@@ -248,10 +272,15 @@ class TwilioTransport(Processor):
         socket, self._socket = self._socket, None
         if socket is None:
             return
-        if not socket.closed:
-            while self._out:
-                await socket.send_str(self._out.popleft())
-        await socket.close()
+        try:
+            async with asyncio.timeout(CLOSING):
+                if not socket.closed:
+                    while self._out:
+                        await socket.send_str(self._out.popleft())
+                await socket.close()
+        except TimeoutError:  # nobody reads at the other end: the connection was dropped
+            log.info("call %s: the carrier did not answer the close of its socket", self.call.id)
+        drop_frames(socket.exception())  # it keeps what ended it, whose traceback keeps the socket
 
 
 def _data(message: Any) -> str | bytes | None:

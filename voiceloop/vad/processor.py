@@ -39,7 +39,7 @@ class VADProcessor(Processor):
     async def start(self) -> None:
         """Load the model, off the loop where that takes time."""
         self._model = self.call.runtime.provider(VADModel, self._named)
-        self._line = await self.call.runtime.offload(self._model.new_line)
+        self._line = await self.call.awaited(lambda: self.call.runtime.offload(self._model.new_line))
         self._window = self._model.window
 
     def on_caller_audio(self, audio: CallerAudio) -> None:
@@ -54,7 +54,9 @@ class VADProcessor(Processor):
         self._time = audio.at + len(audio.audio) / RATE
         window = self._window
         while len(buffer) >= window:
-            probability = self._line.probability(bytes(buffer[:window]))
+            heard = bytes(buffer[:window])
+            judge, journal = self._line.probability, self.call.journal
+            probability = judge(heard) if journal is None else journal.probability(judge, heard)
             del buffer[:window]
             events = self._detector.feed(probability, self._position, window)
             self._position += window
