@@ -1,0 +1,148 @@
+"""What a thing that was made to go wrong excuses: the one table of it.
+
+A fault explains what must follow from it, and nothing else: a call must end, once, and leave nothing, whatever happens.
+Whoever injects faults of their own gives them ``excuses``, a mapping like the values of `EXCUSES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from voiceloop.testing.bounds import Bounds, Violation
+from voiceloop.testing.evidence import Evidence
+
+__all__ = ["EXCUSES", "excused", "name_of"]
+
+AGREES: Final = "the conversation agrees"
+AHEAD: Final = "no more is sent ahead than stated"
+HOLE: Final = "no hole in an answer"
+LATENCY: Final = "latency parts sum"
+LEFT: Final = "nothing is left"
+MEMORY: Final = "memory is what was heard"
+SILENCE: Final = "nobody waits in silence"
+STOPS: Final = "the agent stops for the caller"
+WORDS: Final = "every word recognised is recorded"
+
+ALWAYS: Final = float("inf")
+"""To the end of the call."""
+BEFORE: Final = 1.5
+"""Seconds before a fault in which what it explains may have begun: an answer, or a word of the caller's."""
+
+_LATE = {STOPS: 2.0, LATENCY: 5.0, HOLE: 1.0, MEMORY: 3.0, AHEAD: 2.0}
+_UNHEARD = {STOPS: 2.0, LATENCY: 5.0}
+_GONE = {MEMORY: ALWAYS, STOPS: ALWAYS, LATENCY: ALWAYS}
+_MARKS = {MEMORY: ALWAYS, LATENCY: ALWAYS, STOPS: ALWAYS, AHEAD: ALWAYS, WORDS: ALWAYS}
+_NOISE = {STOPS: 2.0, LATENCY: 5.0, SILENCE: 2.0}
+_STALL = {STOPS: 1.0, LATENCY: 2.0, AHEAD: 1.0}
+_SLOW_VOICE = {HOLE: 15.0}
+_TIMELESS = {MEMORY: 30.0, HOLE: 15.0}
+_OWN_CODE = {MEMORY: ALWAYS, AGREES: ALWAYS, STOPS: ALWAYS, HOLE: ALWAYS, LATENCY: ALWAYS, WORDS: ALWAYS}
+
+EXCUSES: Final[Mapping[str, Mapping[str, float]]] = {
+    # The line. What comes late, from either side.
+    "late": _LATE,
+    "bunched": _LATE,
+    "lost": _UNHEARD,
+    "doubled": _UNHEARD,
+    # What was heard behind a break nobody can tell.
+    "cut to server": _GONE,
+    "cut from server": _GONE,
+    "closed": _GONE,
+    "half-open": {**_GONE, SILENCE: ALWAYS},
+    "rubbish": _UNHEARD,
+    # Marks are how the call knows what was heard.
+    "marks early": _MARKS,
+    "marks late": _MARKS,
+    "marks never": _MARKS,
+    "marks doubled": _MARKS,
+    "marks swapped": _MARKS,
+    "stray mark": _MARKS,
+    # Nobody can tell this from speech.
+    "line echo": _NOISE,
+    "noise": _NOISE,
+    # The process.
+    "stall": _STALL,
+    # Recognisers.
+    "stt old utterance": {WORDS: ALWAYS},
+    "stt repeated final": {WORDS: ALWAYS},
+    "stt after the flush": {WORDS: ALWAYS, LATENCY: 5.0},
+    "stt wrong flush": {WORDS: ALWAYS},
+    "stt garbage": {WORDS: ALWAYS},
+    # Models.
+    "llm control characters": {MEMORY: 30.0, AGREES: ALWAYS},
+    # Voices.
+    "tts late": _SLOW_VOICE,
+    "tts slow": _SLOW_VOICE,
+    "tts stalled": _SLOW_VOICE,
+    "tts deaf": {**_SLOW_VOICE, LEFT: ALWAYS},
+    "tts cut": _SLOW_VOICE,
+    "tts cancelled": _SLOW_VOICE,
+    "tts rate limited": _SLOW_VOICE,
+    "tts wrong type": _SLOW_VOICE,
+    "tts wrong audio": _SLOW_VOICE,
+    "tts only words": _TIMELESS,
+    "tts ended": _SLOW_VOICE,
+    "tts no words": _TIMELESS,
+    "tts words backwards": _TIMELESS,
+    "tts words beyond": _TIMELESS,
+    "tts words before": _TIMELESS,
+    "tts words nan": _TIMELESS,
+    "tts words infinite": _TIMELESS,
+    "tts long piece": _SLOW_VOICE,
+    "tts endless silence": _SLOW_VOICE,
+    # What swallows cancellation is left, by name.
+    "stt deaf": {LEFT: ALWAYS},
+    "llm deaf": {LEFT: ALWAYS},
+    "tool deaf": {LEFT: ALWAYS},
+    "handler deaf": {**_OWN_CODE, LEFT: ALWAYS},
+    # Code of the user's own that holds the loop is a stall; a handler that fails has not done its work.
+    "tool block": _STALL,
+    "handler block": _STALL,
+    "handler raise": _OWN_CODE,
+    "handler cancelled": _OWN_CODE,
+    "handler slow": _OWN_CODE,
+    "handler hang": _OWN_CODE,
+}
+"""By the name of a fault: which invariants it excuses, and for how many seconds after it was over."""
+
+
+def name_of(fault: object) -> str:
+    """The name of a fault in `EXCUSES`: its kind, or what it is of and what happens."""
+    if isinstance(fault, str):
+        return fault
+    kind = getattr(fault, "kind", "")
+    return str(kind) if kind else f"{getattr(fault, 'of', '')} {getattr(fault, 'what', '')}".strip()
+
+
+def excused(violation: Violation, evidence: Evidence, bounds: Bounds) -> bool:
+    """Whether something that was made to go wrong explains it."""
+    for at, fault in evidence.faults:
+        excuses: Mapping[str, float] = getattr(fault, "excuses", None) or EXCUSES.get(name_of(fault), {})
+        seconds = _lasted(fault)
+        after = excuses.get(violation.invariant)
+        if after is None and violation.invariant == HOLE and name_of(fault) in ("stall", "tool block", "handler block"):
+            after = 1.0 if seconds > bounds.lead - _CHUNK else None
+        if after is None:
+            continue
+        if violation.at is None or _meets(violation, at - BEFORE, at + seconds + after):
+            return True
+    return False
+
+
+_CHUNK: Final = 0.1
+"""Seconds of the lead that may be free before more is sent (`PlayoutOptions.chunk`)."""
+
+
+def _meets(violation: Violation, start: float, end: float) -> bool:
+    assert violation.at is not None
+    until = violation.at if violation.until is None else violation.until
+    return violation.at <= end and until >= start
+
+
+def _lasted(fault: object) -> float:
+    """How long it went on, seconds; to the end of the call for what does not say."""
+    lengths = [getattr(fault, name, 0.0) for name in ("length", "by", "seconds")]
+    if None in lengths:
+        return ALWAYS
+    return float(sum(lengths)) + 0.02 * float(getattr(fault, "count", None) or 0)
