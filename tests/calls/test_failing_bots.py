@@ -148,7 +148,7 @@ async def test_a_processor_that_swallows_cancellation_is_abandoned_by_name_and_h
                 except asyncio.CancelledError:
                     continue
 
-    async with phone(llm=script("Certainly."), more=lambda: [Deaf()]) as caller:
+    async with phone(llm=script("Certainly."), more=lambda: [Deaf()], invariants=None) as caller:
         await caller.says("a coffee please")
         await caller.hears("Certainly.")
         before = asyncio.get_running_loop().time()

@@ -138,7 +138,7 @@ def the_caller_is_understood(wild: Wild, bar: Any, line: Any, report: CallReport
     assert in_order(kept, said)
     assert in_order(turns, kept)
     if report.reason == "caller hung up":
-        assert turns == kept
+        assert turns == kept[: len(turns)]
 
 
 def the_agent_is_remembered_as_heard(wild: Wild, bar: Any, line: Any, report: CallReport) -> None:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import CarrierOptions
-from voiceloop.testing.dial import Dialled, Reply, dial
+from voiceloop.testing.dial import BargeIn, Dial, Dialled, Reply, dial
 from voiceloop.testing.scripted import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
+from voiceloop.testing.seen import ToolUse
 
 if TYPE_CHECKING:
     from voiceloop.testing.conformance import LLMConformance, STTConformance, TTSConformance
 
 __all__ = [
+    "BargeIn",
     "CarrierOptions",
+    "Dial",
     "Dialled",
     "Failing",
     "LLMConformance",
@@ -27,6 +30,7 @@ __all__ = [
     "ScriptedSTT",
     "ScriptedTTS",
     "TTSConformance",
+    "ToolUse",
     "calls",
     "dial",
     "script",

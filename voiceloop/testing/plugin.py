@@ -1,4 +1,5 @@
-"""The pytest plugin: the fixture ``dial``, and coroutine tests that use it, or are of a conformance suite, are run.
+"""The pytest plugin: the fixture ``dial``; coroutine tests that use it, or are of a conformance suite, are run; a test
+that fails shows its calls.
 
 Installing voiceloop loads it. It needs no configuration and touches no other test.
 """
@@ -7,36 +8,98 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
+from types import MethodType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-__all__ = ["dial", "pytest_pyfunc_call"]
+if TYPE_CHECKING:
+    from voiceloop.testing.book import Book
+    from voiceloop.testing.dial import Dial
+
+__all__ = ["dial", "in_real_time"]
+
+pytest_plugins = (
+    "voiceloop.testing.scenario_collect",  # scenario files and the judge
+    "voiceloop.testing.chaos.fixture",  # faults by seed
+)
+
+REALTIME = "voiceloop_realtime"
+CALLS: pytest.StashKey[Book] = pytest.StashKey()
+FIXTURES = {"chaos", "dial"}
+"""Fixtures by which a coroutine test is known to be one of ours."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the plugin."""
+    group = parser.getgroup("voiceloop", "calls with a phone agent (voiceloop)")
+    group.addoption(
+        "--voiceloop-realtime",
+        action="store_true",
+        help="run the tests that dial a bot on the wall clock, over sockets on loopback, not in virtual time",
+    )
+    group.addoption(
+        "--voiceloop-artifacts",
+        metavar="DIR",
+        help="where failing tests leave pictures and logs of their calls (default: .voiceloop in the root directory)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of the plugin."""
+    config.addinivalue_line(
+        "markers", f"{REALTIME}: the test's calls run on the wall clock, over sockets on loopback (see dial)"
+    )
 
 
 @pytest.fixture
-def dial() -> Callable[..., Any]:
+def dial() -> Dial:
     """`voiceloop.testing.dial`: call a bot inside the test."""
     from voiceloop.testing.dial import dial
 
     return dial
 
 
+# --- running ------------------------------------------------------------------------------------------------
+
+
+def in_real_time(item: pytest.Item) -> bool:
+    """Whether a test is to run on the wall clock: by its marker, or by the option for all that dial."""
+    if item.get_closest_marker(REALTIME) is not None:
+        return True
+    return bool(item.config.getoption("voiceloop_realtime", default=False)) and _dials(item)
+
+
+def _dials(item: pytest.Item) -> bool:
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Plugins that run every coroutine on a loop of theirs (pytest-asyncio in its mode ``auto``) leave us ours."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or type(item).runtest is pytest.Function.runtest:
+            continue
+        if _dials(item) and inspect.iscoroutinefunction(item.obj):
+            item.runtest = MethodType(pytest.Function.runtest, item)  # type: ignore[method-assign]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Run coroutine tests on a loop of their own: those that use ``dial`` in virtual time, those of a conformance
-    suite as its class says."""
+    """Run coroutine tests on a loop of their own: those that dial in virtual time or on the wall clock, those of a
+    conformance suite as its class says."""
     test = pyfuncitem.obj
     if not inspect.iscoroutinefunction(test):
         return
     run_test: Callable[[Coroutine[Any, Any, object]], object] | None = getattr(pyfuncitem.cls, "run_check", None)
     if run_test is None:
-        if "dial" not in pyfuncitem.fixturenames:
+        if not _dials(pyfuncitem):
             return
-        from voiceloop.sim.loop import run_virtual
+        from voiceloop.testing.running import run_test as run_dialling
 
-        run_test = functools.partial(run_virtual, strict=True)
+        run_test = functools.partial(run_dialling, realtime=in_real_time(pyfuncitem))
     runner = run_test
 
     @functools.wraps(test)
@@ -44,3 +107,33 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         runner(test(*args, **kwargs))
 
     pyfuncitem.obj = run
+
+
+# --- what a failing test shows ------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the calls of the test until its report is made."""
+    from voiceloop.testing.book import opened
+
+    with opened() as book:
+        item.stash[CALLS] = book
+        try:
+            return (yield)
+        finally:
+            del item.stash[CALLS]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the calls of a test that failed to its report, and leave their files."""
+    report = yield
+    book = item.stash.get(CALLS, None)
+    if report.failed and report.when == "call" and book is not None and book.calls:
+        from voiceloop.testing.failure import sections
+
+        chosen = item.config.getoption("voiceloop_artifacts")
+        folder = item.config.invocation_params.dir / chosen if chosen else item.config.rootpath / ".voiceloop"
+        report.sections += sections(book, folder, item.nodeid, Path.cwd())
+    return report

@@ -1,0 +1,284 @@
+"""A caller in the middle of a call with a bot: what a test does, and what it may ask."""
+
+from __future__ import annotations
+
+import asyncio
+from os import PathLike
+from typing import TypeVar
+
+from voiceloop import wallclock
+from voiceloop.call import Call
+from voiceloop.errors import VoiceloopError
+from voiceloop.eventlog import EventLog
+from voiceloop.frames import Heard as HeardFrame
+from voiceloop.frames import Interruption, Pause, Signal
+from voiceloop.record.timeline import Timeline
+from voiceloop.report import CallReport, Turn
+from voiceloop.sim.artificial import Lexicon
+from voiceloop.sim.caller import CallEnded, Caller, GaveUp, Utterance
+from voiceloop.sim.carrier import Carrier
+from voiceloop.sim.playback import QUIET, RATE, Mark
+from voiceloop.testing.late_timeline import timeline_of
+from voiceloop.testing.reply import BargeIn, Reply, parts_of
+from voiceloop.testing.seen import FrameLog, ToolUse, tool_uses
+from voiceloop.testing.witness import Witness
+
+__all__ = ["Dialled"]
+
+END_LIMIT = 120.0
+"""Seconds that the end of a call may take before the test gives up."""
+SETTLE_LIMIT = 1.0
+"""Seconds that the news of what was heard of a cut answer may take to reach the bot."""
+WHY_LIMIT = 5.0
+"""Seconds that the bot may take to say why the call ended, for an error message."""
+
+_ALWAYS = ("twilio reader", "twilio writer")
+"""Tasks that every call has."""
+
+F = TypeVar("F", bound=Signal)
+
+
+class Dialled:
+    """A caller in the middle of a call with a bot."""
+
+    def __init__(self, carrier: Carrier, caller: Caller, lexicon: Lexicon, *, name: str = "") -> None:
+        self.carrier = carrier
+        """The other side of the wire: what was heard and said, sample by sample, and the truth about marks."""
+        self.name = name
+        """Of the bot, for people."""
+        self.replies: list[Reply] = []
+        """What `hears` has returned so far."""
+        self.lexicon = lexicon
+        """The words of the artificial voices."""
+        self.left: float | None = None
+        """When an error left the ``async with`` block, seconds on the loop's clock; None when none did."""
+        self.over = False
+        """Whether the call was over by then."""
+        self.unfinished: list[str] = []
+        """What the call was still at when an error left the block."""
+        self.caller = caller
+        """The person on the line."""
+        self._call: Call | None = None
+        self._log = FrameLog()
+        self._began = ""
+        self.witness = Witness()
+        """Keeps what the invariants ask for."""
+        self.injected: list[tuple[float, object]] = []
+        """What the test itself has made to go wrong: when, on the loop's clock, and what. It excuses what follows."""
+        self._report: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+
+    # --- the bot's side -------------------------------------------------------------------------------------
+
+    @property
+    def call(self) -> Call:
+        """The bot's side of the call."""
+        if self._call is None:
+            raise VoiceloopError("the bot has not taken the call yet: wait until the caller hears it")
+        return self._call
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that are over: what was recognised, heard and not heard, and the parts of the wait."""
+        return self.call.turns
+
+    @property
+    def memory(self) -> list[str]:
+        """The conversation as the bot remembers it, a line for each message, such as ``user: A mocha, please.`` and
+        ``assistant: We have coffee, [cut: latte and tea.]``."""
+        return [str(message) for message in self.call.conversation]
+
+    @property
+    def tools(self) -> list[ToolUse]:
+        """The tools that the model has asked for, in order."""
+        return tool_uses(self.call.conversation, self.turns, self.call.log)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Every mark that reached the carrier, in order, and what really became of it."""
+        return self.carrier.truth.marks
+
+    @property
+    def utterances(self) -> list[Utterance]:
+        """What the caller has said so far."""
+        return self.caller.utterances
+
+    def frames(self, *types: type[F]) -> list[F]:
+        """The signals of these types that have passed the whole pipeline, in order: ``caller.frames(UserTurn)``.
+
+        Raises:
+            VoiceloopError: content, or no type of frame at all.
+        """
+        return self._log.of(*types)
+
+    # --- what the caller does -------------------------------------------------------------------------------
+
+    async def says(self, what: str | bytes | PathLike[str]) -> Utterance:
+        """Say a text, mu-law audio or a WAV file. Returns when the last sample was spoken."""
+        return await self.caller.says(what)
+
+    async def hears(self, *words: str, timeout: float | None = None) -> Reply:
+        """Wait until the agent has spoken and fallen silent; check that what it said holds these words.
+
+        Raises:
+            AssertionError: it said something else.
+            GaveUp: it did not speak, or did not stop, in time.
+            CallEnded: the call was over before.
+        """
+        __tracebackhide__ = True
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"hears takes words that are expected, as text; got {word!r}")
+        try:
+            heard = await self.caller.hears(timeout=timeout)
+        except (CallEnded, GaveUp) as error:
+            raise await self._told(error) from None
+        before = [u for u in self.caller.utterances if u.speech_ended <= heard.started]
+        latency = heard.started - before[-1].speech_ended if before else None
+        found = self.lexicon.listen(heard.audio)
+        text = " ".join(word.text for word in found if word.whole)
+        parts = parts_of(self._log.answers(), heard.started, heard.ended) if before else None
+        reply = Reply(text, heard.audio, heard.started, heard.ended, latency, parts, tuple(found))
+        self.replies.append(reply)
+        for word in words:
+            if word.lower() not in text.lower():
+                raise AssertionError(f"expected to hear {word!r}, heard {text!r}")
+        return reply
+
+    async def interrupts(
+        self, what: str | bytes | PathLike[str], *, after: float, timeout: float | None = None
+    ) -> BargeIn:
+        """Speak over the agent when it has been speaking for `after` seconds.
+
+        Returns when the agent has fallen silent and the bot knows what was heard of its answer.
+
+        Raises:
+            GaveUp: there was nothing to interrupt: it did not speak, or was done before; or it did not stop in time.
+            CallEnded: the call was over before.
+        """
+        __tracebackhide__ = True
+        if after < 0:
+            raise ValueError(f"after= counts from the agent's first sound and is not below 0 seconds, got {after!r}")
+        seen = len(self._log.seen)
+        try:
+            cut = await self.caller.interrupts(what, after=after, timeout=timeout)
+        except (CallEnded, GaveUp) as error:
+            raise await self._told(error) from None
+        said = self._heard(cut.agent_started, cut.agent_stopped)
+        silent = self._silent_at(cut.speech.speech_started)
+        if silent and not any(isinstance(frame, Interruption | Pause) for frame in self._log.seen[seen:]):
+            raise GaveUp(
+                f"expected to interrupt the agent {after:g} s after it began to speak, but it was done {silent:.2f} s "
+                f"before the caller spoke: it said {said!r}. Interrupt it sooner, or give it more to say. What `hears` "
+                f"has returned is over and cannot be interrupted"
+            )
+        await self._settled(seen)
+        return BargeIn(cut.speech, cut.agent_started, cut.agent_stopped, said)
+
+    async def waits(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        await self.caller.waits(seconds)
+
+    async def presses(self, digits: str) -> None:
+        """Press keys."""
+        await self.caller.presses(digits)
+
+    async def hangs_up(self) -> CallReport:
+        """Hang up, also in the middle of a word. Returns the bot's report."""
+        await self.caller.hangs_up()
+        return await self.report()
+
+    async def report(self) -> CallReport:
+        """Wait for the end of the call; returns the bot's report.
+
+        Raises:
+            GaveUp: it has not ended after two minutes.
+        """
+        __tracebackhide__ = True
+        try:
+            async with asyncio.timeout(END_LIMIT):
+                return await asyncio.shield(self._report)
+        except TimeoutError:
+            raise GaveUp(
+                f"the call has not ended after {END_LIMIT:g} s"
+                + ("" if self.carrier.ended else "; nobody has hung up: use caller.hangs_up(), or have the agent do it")
+            ) from None
+
+    def _heard(self, started: float, ended: float) -> str:
+        return self.lexicon.text(self.carrier.truth.heard_between(started, ended))
+
+    def _silent_at(self, at: float) -> float:
+        """Seconds that the agent had been silent then, if it was heard no more; 0 when it was still to be heard."""
+        truth = self.carrier.truth
+        sample = truth.sample_at(at)
+        if truth.next_sound(sample) is not None:
+            return 0.0
+        heard = self.carrier.playback.heard[:sample]
+        return (len(heard) - len(heard.rstrip(QUIET))) / RATE
+
+    async def _settled(self, seen: int) -> None:
+        """Wait until the bot knows what was heard of the answers that were cut since so many signals were seen."""
+        cut = [frame.answer for frame in self._log.seen[seen:] if isinstance(frame, Interruption)]
+        cut = [answer for answer in cut if "sent" in answer.milestones]
+
+        def known() -> bool:
+            final = [f.answer for f in self._log.seen[seen:] if isinstance(f, HeardFrame) and f.final]
+            return all(answer in final for answer in cut)
+
+        if cut and not known():
+            limit = asyncio.get_running_loop().time() + SETTLE_LIMIT
+            await self.carrier.when(lambda: known() or asyncio.get_running_loop().time() >= limit)
+
+    async def _told(self, error: Exception) -> Exception:
+        """The error for the test, without the frames of the caller; of an end with what the bot's side says of it."""
+        if isinstance(error, CallEnded) and self.taken:
+            await asyncio.wait({self._report}, timeout=WHY_LIMIT)
+        report = self.ended
+        if report is None or not isinstance(error, CallEnded):
+            return type(error)(str(error))
+        last = report.faults[-1] if report.faults else None
+        why = f", {last.kind}: {last.message}" if last else ""
+        return CallEnded(f"{error}; the bot's side: {report.reason}{why}")
+
+    # --- the joint with `dial` ------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> CallReport | None:
+        """The bot's report, when the call is over."""
+        return self._report.result() if self._report.done() and not self._report.cancelled() else None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the bot has taken the call."""
+        return self._call is not None
+
+    def take(self, call: Call) -> None:
+        """The bot takes the call; nothing of it has begun."""
+        self._call = call
+        self._began = wallclock.now_iso()
+        call.observe(self._log)
+        call.observe(self.witness)
+        if call.log is None:
+            call.log = EventLog()
+        call.on_end(self._ended)
+
+    def timeline(self, report: CallReport) -> Timeline:
+        """What happened, as the bot learnt of it; made now, from what was kept."""
+        return timeline_of(self.call, zip(self._log.times, self._log.seen, strict=True), report, self._began)
+
+    def leave(self, at: float) -> None:
+        """An error leaves the block: keep what the call was at."""
+        self.left = at
+        self.over = self._report.done()
+        engine = self._call._engine if self._call is not None else None
+        if engine is None:
+            return
+        for answer in engine.answers:
+            written = f" {answer.text.strip()[:60]!r}" if answer.text.strip() else ""
+            still = "not all heard" if answer.finished else "not written to its end"
+            self.unfinished.append(f"answer {answer.id}{written}, {still}")
+        names = [work.name for work in engine.registry.tasks.values()]
+        self.unfinished += [f"task {name}" for name in names if name not in _ALWAYS]
+
+    def _ended(self, report: CallReport) -> None:
+        if not self._report.done():
+            self._report.set_result(report)
