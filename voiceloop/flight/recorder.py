@@ -11,6 +11,7 @@ import struct
 from array import array
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -53,7 +54,7 @@ _NAME: Final = re.compile(r"[^\w.-]+")
 SENT_PLACE: Final = struct.Struct("<dI")
 
 
-def open_recorder(where: FlightOptions | str | Any, call: Call) -> FlightRecorder | None:
+def open_recorder(where: FlightOptions | str | PathLike[str], call: Call) -> FlightRecorder | None:
     """Begin the recording of a call; None for a rehearsal, and when no file can be made: the call goes on without."""
     if call.id == REHEARSAL:
         return None

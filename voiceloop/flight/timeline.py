@@ -190,6 +190,7 @@ class _Reading:
 
     def _moment(self, entry: Entry) -> None:
         if entry.text == "end":
+            self.told.line.over = entry.at - self.zero
             self.told.on_call_end(CallEnd(""))
 
     def _audio_in(self, entry: Entry) -> None:

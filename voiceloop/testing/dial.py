@@ -13,6 +13,8 @@ from typing import Any
 
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
+from voiceloop.flight.options import FlightOptions
+from voiceloop.flight.recorder import open_recorder
 from voiceloop.llm.base import LLM
 from voiceloop.processor import Processor
 from voiceloop.runtime import Runtime
@@ -60,6 +62,7 @@ async def dial(
     parameters: dict[str, str] | None = None,
     silence: float = 0.8,
     observers: Iterable[Processor] = (),
+    record: FlightOptions | str | PathLike[str] | None = None,
     invariants: Bounds | None = _STATED,
 ) -> AsyncIterator[Dialled]:
     """Call a bot over the real wire protocol and talk to it.
@@ -81,6 +84,7 @@ async def dial(
         parameters: what the webhook would attach to the stream.
         silence: seconds the agent must be silent to have finished, for `Dialled.hears`.
         observers: processors of your own that stand behind the pipeline (see `Call.observe`), for this one call.
+        record: where to leave a flight recording of the call, to be replayed; see `voiceloop.flight`.
         invariants: what must hold of every call is looked at when the block has ended without an error; give other
             `Bounds` to loosen it, None to leave it. See `voiceloop.testing.invariants`.
 
@@ -100,6 +104,8 @@ async def dial(
     def taken(call: Call) -> None:
         for observer in watching:
             call.observe(observer)
+        if record is not None:
+            call.journal = open_recorder(record, call)
         dialled.take(call)
 
     async with own or nullcontext(), serving(media_app(answer, runtime, on_call=taken)) as (url, connector):

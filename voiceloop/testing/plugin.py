@@ -28,7 +28,7 @@ pytest_plugins = (
 
 REALTIME = "voiceloop_realtime"
 CALLS: pytest.StashKey[Book] = pytest.StashKey()
-FIXTURES = {"chaos", "dial"}
+FIXTURES = {"chaos", "dial", "judge"}
 """Fixtures by which a coroutine test is known to be one of ours."""
 
 
