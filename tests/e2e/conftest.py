@@ -92,7 +92,7 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(
-    answers: Answers, *, profile: str = "google", round_trip: float = 0.0, **options: Any
+    answers: Answers, *, profile: str = "google", round_trip: float = 0.0, record: Any = None, **options: Any
 ) -> AsyncIterator[Shop]:
     """The examples' bot, its own providers, the simulators; only the way to Google is another one."""
     lexicon = Lexicon()
@@ -104,7 +104,7 @@ async def open_shop(
             module = load_bot(BOT)
             module.stt = GoogleSTT(channel=services.google.channel, **options)
             shop = Shop(module, services, None, lexicon)  # type: ignore[arg-type]
-            runtime = Runtime(substitutes={VADModel: EnergyModel()})
+            runtime = Runtime(substitutes={VADModel: EnergyModel()}, record=record)
             phone = serving_phone(module.bot, runtime=runtime, options=PhoneOptions(on_call=shop.taken))
             async with runtime, phone as shop.serving:
                 services.twilio.tunnel(shop.serving.public_url, shop.serving.url)

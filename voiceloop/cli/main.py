@@ -12,7 +12,10 @@ from typing import Any
 
 from voiceloop import __version__
 from voiceloop.cli.doctor import add_doctor
+from voiceloop.cli.fuzz_arguments import add_fuzz
 from voiceloop.cli.models import LLM_FORMS
+from voiceloop.cli.replay import add_replay
+from voiceloop.cli.scenario import add_scenario
 from voiceloop.cli.sim import CALL, add_sim
 from voiceloop.cli.talk import add_talk
 from voiceloop.errors import VoiceloopError
@@ -52,12 +55,16 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--picture", metavar="FILE", help="where to write its picture, .html or .png (default: beside it)"
     )
+    demo.add_argument("--record", metavar="FILE", help="where to write a flight recording (.vlog), for replay")
     demo.add_argument("--llm", metavar="MODEL", help=f"a language model instead of the bot's own: {LLM_FORMS}")
     demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     demo.add_argument("--verbose", action="store_true", help="log what happens inside")
     add_talk(commands)
     add_doctor(commands)
     add_sim(commands)
+    add_fuzz(commands)
+    add_replay(commands)
+    add_scenario(commands)
     return top
 
 
@@ -89,6 +96,9 @@ def _command(name: str) -> Callable[[argparse.Namespace], Coroutine[Any, Any, in
         "doctor": ("doctor", "doctor"),
         "sim": ("sim", "sim"),
         CALL: ("sim_call", "sim_call"),
+        "fuzz": ("fuzz", "fuzz"),
+        "replay": ("replay", "replay_files"),
+        "scenario": ("scenario", "scenario"),
     }[name]
     run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = getattr(
         import_module(f"voiceloop.cli.{module}"), function

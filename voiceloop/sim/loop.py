@@ -29,12 +29,17 @@ from voiceloop.sim.memory_sockets import MemoryNetwork
 T = TypeVar("T")
 
 _COMPACT_ABOVE = 100  # cancelled timers: up to this many are dropped only when they reach the head of the heap
+_STANDSTILL = 500_000  # passes of the loop, some seconds of work, without the clock moving on
 _SETTLE_ROUNDS = 50  # passes of the loop, at a standing clock, that finished work gets to clear itself away
 _CLEANUP_TIME = 60.0  # virtual seconds that cancelled tasks get to end
 
 
 class Deadlock(RuntimeError):
     """Nothing can ever happen again: no timer, no ready descriptor and no off-loop work, yet the loop is to run on."""
+
+
+class Standstill(Deadlock):
+    """Something runs again and again at one and the same time, so the clock can never go on."""
 
 
 class VirtualTimeExceeded(RuntimeError):
@@ -99,7 +104,8 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
     - It also stands still while off-loop work runs (`run_in_executor`, `asyncio.to_thread`, `clock_held`), so however
       long a thread takes, virtual time is the same. Which of two threads finishes first is still the system's choice.
     - `stall` lets it jump while things are ready, as for a process that stands still.
-    - When nothing can happen any more it raises `Deadlock`, and beyond `max_time` virtual seconds
+    - When nothing can happen any more it raises `Deadlock`, when the same happens for ever at one time `Standstill`,
+      and beyond `max_time` virtual seconds
       `VirtualTimeExceeded`. Both name the waiting tasks and where they wait.
     """
 
@@ -119,6 +125,7 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
         self._limit = sys.float_info.max if max_time is None else start + max_time
         self._offloop = 0
         self._sequence = 0
+        self._passes = 0  # since the clock moved
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._poll = _OrderedSelector()
         super().__init__(self._poll)
@@ -166,6 +173,7 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
                 if when > self._limit:
                     self._refuse(when)
                 self._now = max(self._now, when)
+                self._passes = 0
             else:
                 self._refuse(math.inf)
         if events:
@@ -178,6 +186,9 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
             ready.append(timer)
 
         # Only what is ready by now: what these callbacks make ready waits for the next poll.
+        self._passes += 1
+        if self._passes > _STANDSTILL:
+            self._refuse_to_spin()
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
@@ -207,6 +218,14 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
             raise Deadlock(f"nothing can wake this loop at {self._now:.3f} s of virtual time{listed}")
         raise VirtualTimeExceeded(
             f"the next timer is at {when:.3f} s of virtual time, beyond the limit of {self._limit:.3f} s{listed}"
+        )
+
+    def _refuse_to_spin(self) -> NoReturn:
+        self._passes = 0
+        runs = "\n".join(f"  {handle!r}" for handle in list(self._ready)[:5])
+        raise Standstill(
+            f"the clock has stood at {self._now!r} s of virtual time for {_STANDSTILL} passes of the loop; "
+            f"what runs next:\n{runs or '  nothing'}"
         )
 
     # -- off-loop work -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from voiceloop.flight.entries import Entry, Kind
 from voiceloop.flight.reader import BadFlight, Flight
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.delay import DelayLine
-from voiceloop.sim.playback import BLOCK, QUIET, RATE
+from voiceloop.sim.playback import BLOCK, RATE, SILENCE
 
 __all__ = ["LineFacts", "RecordedCarrier", "line_of"]
 
@@ -24,13 +24,15 @@ AFTER: Final = 30.0
 """Seconds for which the caller is silent on the line where the recorded call was over, and today's is not."""
 _SPARE: Final = 60.0
 """Seconds by which timestamps may go beyond the length of the recording."""
-_QUIET: Final = QUIET[:1]
+_QUIET: Final = SILENCE[:1]
 
 
 @dataclass(slots=True)
 class LineFacts:
     """What a recording says of its line. Times are seconds on its loop's clock."""
 
+    began: float
+    """When the call began here."""
     begins: float
     """When the stream began at the carrier, as seen from here: its first sample, and a one-way delay later here."""
     audio: bytes
@@ -57,6 +59,19 @@ class LineFacts:
         """From the carrier to here. It cannot be known: half of the round trip is taken."""
         return self.round_trip / 2
 
+    @property
+    def lead(self) -> int:
+        """Blocks of silence in front of the first audio, where the call began before that came.
+
+        A multiple of eight: so the windows of a model of voice activity, 20 or 32 ms, lie as they lay.
+        """
+        return 8 * max(0, math.ceil((self.begins + self.one_way - self.began - 1e-6) / (8 * TICK)))
+
+    @property
+    def dialled(self) -> float:
+        """When the carrier is to begin."""
+        return self.begins - self.lead * TICK
+
 
 def line_of(flight: Flight) -> LineFacts:
     """What a recording says of its line.
@@ -72,7 +87,7 @@ def line_of(flight: Flight) -> LineFacts:
     trip = _round_trip(flight.entries)
     round_trip = ROUND_TRIP if trip is None else trip
     earliest = min(at - (block + 1) * TICK for block, at in arrivals.items())
-    line = LineFacts(earliest - round_trip / 2, audio, arrivals, first, round_trip, trip is not None)
+    line = LineFacts(flight.header["at"], earliest - round_trip / 2, audio, arrivals, first, round_trip, trip is not None)
     line.ends = flight.entries[-1].at
     for entry in flight.entries:
         if line.hung_up is None and (act := _ACTS.get(entry.kind)) is not None:
@@ -150,10 +165,10 @@ class RecordedCarrier(Carrier):
 
     Args:
         line: of the recording.
-        lead: blocks of silence in front of the caller's audio, for a call that began before its first audio came.
     """
 
-    def __init__(self, url: str, line: LineFacts, lead: int, **given: Any) -> None:
+    def __init__(self, url: str, line: LineFacts, **given: Any) -> None:
+        lead = line.lead
         options = CarrierOptions(
             delay_from_server=line.round_trip - line.one_way,
             delay_to_server=line.one_way,
@@ -165,9 +180,12 @@ class RecordedCarrier(Carrier):
         self._lead = lead
         self._late = 0.0
         self._to_server = DelayLine(self._wire.send, line.one_way, held=self._held)
+        self.say(_QUIET * (lead * BLOCK) + line.audio)
 
     def _held(self, sent: float, due: float) -> float:
         """When a message arrives: as the recorded one, or as late as the last of those."""
+        if sent == self.truth.started:
+            return max(due, self.line.began)
         block = round((sent - self.truth.started) / TICK) - 1 - self._lead
         arrived = self.line.arrivals.get(block)
         if arrived is not None and abs(sent - self.truth.started - (block + 1 + self._lead) * TICK) < TICK / 4:
@@ -175,10 +193,9 @@ class RecordedCarrier(Carrier):
         return due + self._late
 
     async def talk(self) -> None:
-        """Say what the caller said, press their keys and hang up when they did; returns when the call is over."""
+        """Press the caller's keys and hang up when they did; returns when the call is over."""
         loop = asyncio.get_running_loop()
         line = self.line
-        self.say(_QUIET * (self._lead * BLOCK) + line.audio)
         for at, key in line.keys:
             loop.call_at(max(loop.time(), at - line.one_way), self._key, key)
         leaves = line.ends + AFTER if line.hung_up is None else line.hung_up - line.one_way
