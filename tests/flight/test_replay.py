@@ -11,6 +11,7 @@ import pytest
 
 from tests.flight.conftest import GREETING, LEXICON, shop
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.fallback import Fallback
 from voiceloop.flight import BadFlight, FlightOptions, read_flight
 from voiceloop.flight.writer import MAGIC
 from voiceloop.replay import replay
@@ -86,6 +87,21 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "recogniser stalls": (waits, {"stt": ScriptedSTT(LEXICON, failing=Failing("stall"))}),
     "recogniser fails": (asks, {"stt": ScriptedSTT(LEXICON, failing=Failing("raise", requests={0}))}),
     "caller leaves": (hangs_up_in_the_middle, {"carrier": CarrierOptions(drop_stop=True)}),
+    "fallback of a model": (
+        asks,
+        {"llm": Fallback([ScriptedLLM([MENU], rate=20, failing=Failing("raise", after=4)), script("Yes.", rate=20)])},
+    ),
+    "fallback of a voice": (
+        asks,
+        {
+            "tts": Fallback([ScriptedTTS(LEXICON, failing=Failing("stall", after=2)), ScriptedTTS(LEXICON)]),
+            "llm": script(MENU),
+        },
+    ),
+    "fallback of a recogniser": (
+        asks,
+        {"stt": Fallback([ScriptedSTT(LEXICON, failing=Failing("stall")), ScriptedSTT(LEXICON)]), "llm": script(MENU)},
+    ),
     "others": (is_told_by_others, {}),
 }
 

@@ -478,7 +478,6 @@ def test_speech_bounds_leave_out_silence_and_room_noise() -> None:
     assert speech_bounds(b"") == (0, 0)
 
 
-@pytest.mark.long
 async def test_five_minute_call_is_the_same_on_every_run() -> None:
     logs = []
     for _ in range(2):

@@ -18,7 +18,7 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.line_faults import Stall
 from voiceloop.sim.line_stalls import stall
-from voiceloop.sim.loop import VirtualLoop, run_virtual
+from voiceloop.sim.loop import Standstill, VirtualLoop, run_virtual
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.twilio.protocol import MarkEchoed, Media, MediaStream
 
@@ -275,3 +275,33 @@ def test_stalled_call_is_the_same_on_every_run() -> None:
         return [(entry.at, entry.kind, entry.detail) for entry in carrier.truth.log]
 
     assert run_virtual(run()) == run_virtual(run())
+
+
+def test_timer_that_comes_back_at_the_same_time_for_ever_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceloop.sim.loop._STANDSTILL", 1000)
+
+    async def spin() -> None:
+        loop = virtual()
+
+        def once_more() -> None:
+            if loop.is_running() and spinning:
+                loop.call_at(loop.time(), once_more)
+
+        once_more()
+        try:
+            await asyncio.sleep(1)
+        finally:
+            spinning.clear()
+
+    spinning = [True]
+    with pytest.raises(Standstill, match=r"stood at 0\.0 s of virtual time for 1000 passes(?s:.)*once_more"):
+        run_virtual(spin())
+    spinning = [True]
+
+    async def busy() -> None:
+        for _ in range(100):
+            for _ in range(900):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+
+    run_virtual(busy())

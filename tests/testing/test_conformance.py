@@ -168,6 +168,7 @@ class TestHibari(TTSConformance):
         return Hibari(model=self.model)
 
 
+@pytest.mark.long
 @pytest.mark.models
 class TestLlamaCpp(LLMConformance):
     realtime = True

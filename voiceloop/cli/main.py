@@ -13,6 +13,7 @@ from typing import Any
 from voiceloop import __version__
 from voiceloop.cli.doctor import add_doctor
 from voiceloop.cli.fuzz_arguments import add_fuzz
+from voiceloop.cli.inspect_arguments import add_inspect
 from voiceloop.cli.models import LLM_FORMS
 from voiceloop.cli.replay import add_replay
 from voiceloop.cli.scenario import add_scenario
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add_sim(commands)
     add_fuzz(commands)
     add_replay(commands)
+    add_inspect(commands)
     add_scenario(commands)
     return top
 
@@ -98,6 +100,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], Coroutine[Any, Any, in
         CALL: ("sim_call", "sim_call"),
         "fuzz": ("fuzz", "fuzz"),
         "replay": ("replay", "replay_files"),
+        "inspect": ("inspect_call", "inspect_file"),
         "scenario": ("scenario", "scenario"),
     }[name]
     run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = getattr(

@@ -108,6 +108,12 @@ class Wire:
         """Wait until the socket is closed, whoever closes it; after `limit` seconds cut it."""
         if not self._tasks:
             return
+        try:
+            await self._wait_closed(limit)
+        finally:
+            await self._close_session()
+
+    async def _wait_closed(self, limit: float | None) -> None:
         _, pending = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION, timeout=limit)
         if pending:  # too slow, or one of the two has failed
             self.cut()
@@ -115,7 +121,6 @@ class Wire:
         for task in self._tasks:
             task.result()
         drop_frames(self._ws.exception())  # it keeps what ended it, whose traceback keeps the socket
-        await self._close_session()
 
     async def _close_session(self) -> None:
         if self._session is None:

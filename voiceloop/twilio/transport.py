@@ -210,13 +210,14 @@ class TwilioTransport(Processor):
 
     def _watch(self) -> None:
         call = self.call
-        limit, waited = self.options.silence, call.now - self._heard_at
-        if waited >= limit:
-            bark(call, "no_audio", waited, limit)
+        limit = self.options.silence
+        due = self._heard_at + limit  # compared as it is set: of a difference the last bit may be another
+        if call.now >= due:
+            bark(call, "no_audio", call.now - self._heard_at, limit)
             call.note_fault("twilio.silent", f"no message from the carrier for {limit:g} s")
             call.end("disconnected")
         else:
-            call.timer(self._heard_at + limit, self._watch, "carrier silent")
+            call.timer(due, self._watch, "carrier silent")
 
     # --- what goes out -------------------------------------------------------------------------------------
 
