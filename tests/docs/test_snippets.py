@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").rglob("*.md")])
 LIMIT = 120.0
 """Seconds that the blocks of a page may take."""
-LANGUAGES = ("python", "sh", "console", "text", "json")
+LANGUAGES = ("python", "sh", "console", "text", "json", "yaml")
 OWN = (".wav", ".gguf")
 """Files that a reader brings along."""
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})(.*)$")
@@ -206,7 +206,8 @@ def _voiceloop(arguments: list[str], files: Iterable[str]) -> list[str]:
             options = command_line().parse_args(arguments)
         except SystemExit as stop:
             return [said.getvalue()] if stop.code else []
-    return _missing([options.bot] if options.bot else [], files)
+    bot = getattr(options, "bot", None)
+    return _missing([bot] if bot else [], files)
 
 
 def _pip(arguments: list[str]) -> list[str]:
