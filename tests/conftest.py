@@ -1,4 +1,4 @@
-"""How the tests run: coroutine tests in virtual time, and nothing left behind."""
+"""How the tests run: coroutine tests in virtual time, nothing left behind, and what is long only when asked for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import hypothesis
 import pytest
 
 from voiceloop.sim.loop import LeftBehind, describe_task, run_virtual, settle
+from voiceloop.testing.plugin import in_real_time
 
 HANG_LIMIT = 60.0  # seconds of real time that one coroutine test may take
 
@@ -24,12 +26,66 @@ MARKERS = (
     "realtime: the coroutine test runs on an ordinary event loop, in real time",
     "models: needs model files",
     "speech: needs recordings of real speech",
+    "long: takes seconds, and most of what it shows is shown by others: runs with --long, or when it is named",
 )
+FIRST = (
+    "tests/docs/test_snippets.py",
+    "tests/browser/test_talk.py",
+    "tests/testing/test_conformance.py",
+    "tests/providers/test_google_streams.py",
+    "tests/browser/test_talk_conversation.py",
+    "tests/e2e/test_truths.py",
+    "tests/cli/test_simulate.py",
+)
+"""Files that take longest for one process: where several share the work, none of these is left for the end."""
+_left_out = pytest.StashKey[int]()
+
+# The same examples on every run: the test command says of a checkout whether it is sound. With --long, new ones.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("searching", deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long tests too, and let hypothesis search afresh")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    config.stash[_left_out] = 0
+    hypothesis.settings.load_profile("searching" if config.getoption("--long") else "steady")
+    config.option.loadscopereorder = False  # of pytest-xdist, which would begin with the files of most tests
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; what tests start inherits it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out long tests, but for those that were named one by one; the files that take longest come first."""
+    named = tuple(argument for argument in config.args if "::" in argument)
+    if not config.getoption("--long"):
+        left_out = {item for item in items if item.get_closest_marker("long") and not item.nodeid.startswith(named)}
+        config.stash[_left_out] = len(left_out)
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+    order = {file: place for place, file in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[_left_out]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process of pytest-xdist is done. Each of them collects all tests."""
+    node.config.stash[_left_out] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if left_out := config.stash[_left_out]:
+        terminalreporter.write_line(f"{left_out} long tests were left out: --long runs them")
 
 
 class HungTest(KeyboardInterrupt):
@@ -99,7 +155,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Run coroutine tests; those of hypothesis once per example, each on a fresh loop."""
     if hasattr(pyfuncitem.cls, "run_check"):
         return  # of a conformance suite: it says itself how, and voiceloop's pytest plugin runs it
-    realtime = pyfuncitem.get_closest_marker("realtime") is not None
+    realtime = pyfuncitem.get_closest_marker("realtime") is not None or in_real_time(pyfuncitem)
     if inspect.iscoroutinefunction(pyfuncitem.obj):
         pyfuncitem.obj = synchronous(pyfuncitem.obj, realtime=realtime)
         return

@@ -59,7 +59,9 @@ async def test_the_loop_is_not_held_while_all_models_work() -> None:
                 pass
 
     # A busy machine holds everybody now and then: work of ours would do so every time.
-    held = [await longest_gap(listen, speak, answer) for _ in range(4)]
+    held: list[float] = []
+    while len(held) < 4 and min(held, default=LONGEST) >= LONGEST:
+        held.append(await longest_gap(listen, speak, answer))
     for provider in (stt, tts, llm):
         await provider.aclose()
     assert min(held) < LONGEST, f"the loop was held for {', '.join(f'{1000 * gap:.0f}' for gap in held)} ms"

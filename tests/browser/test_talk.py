@@ -106,7 +106,7 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere(chromium: Any, url: 
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=pytest.mark.long)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_and_text_has_contrast(
     chromium: Any, url: str, watch: Callable[..., Any], width: int, scheme: str

@@ -70,6 +70,7 @@ def microphone(path: Path, *parts: float | npt.NDArray[np.float64]) -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.models
 def test_two_turns_are_heard_answered_and_measured(
     request: pytest.FixtureRequest, tmp_path: Path, launch: Callable[..., Any], serve: Callable[..., Any], watch: Any

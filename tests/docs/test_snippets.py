@@ -299,15 +299,17 @@ def test_a_page_with_a_bot_and_its_test_has_no_problem(tmp_path: Path) -> None:
     ("page", "said"),
     [
         (BOT + CALL.replace('"okay"', '"certainly"'), "expected to hear 'certainly', heard 'Okay.'"),
-        (BOT + CALL.replace("caller.hears", "caller.listens"), "no attribute 'listens'"),
+        pytest.param(
+            BOT + CALL.replace("caller.hears", "caller.listens"), "no attribute 'listens'", marks=pytest.mark.long
+        ),
         (BOT + CALL.replace("test_it_answers(dial)", "test_it_answers(phone)"), "fixture 'phone' not found"),
-        (BOT + CALL.replace("from shop", "from store"), "No module named 'store'"),
+        pytest.param(BOT + CALL.replace("from shop", "from store"), "No module named 'store'", marks=pytest.mark.long),
         (BOT + CALL.replace("    async with", '    import pytest; pytest.skip("later")\n    async with'), "skipped"),
         (BOT.replace("EnergyVAD(), M", "M"), "page.md: test_others.py did not all pass"),
-        (BOT.replace("TurnTaking()", "TurnTaking"), "Did you mean TurnTaking()?"),
+        pytest.param(BOT.replace("TurnTaking()", "TurnTaking"), "Did you mean TurnTaking()?", marks=pytest.mark.long),
         (BOT + BOT, "page.md:12: shop.py again, after line 1"),
         ("```python\nfrom voiceloop import Pipline\n```\n", "cannot import name 'Pipline'"),
-        ("```python\nx = (\n```\n", "was never closed"),
+        pytest.param("```python\nx = (\n```\n", "was never closed", marks=pytest.mark.long),
         ("1. Do\n\n   ```python\n   raise LookupError('found')\n   ```\n", "LookupError: found"),
         ("```\nvoiceloop demo\n```\n", "page.md:1: a block of nothing"),
         ("```sh\nvoiceloop demo --sed 3\n```\n", "unrecognized arguments: --sed"),

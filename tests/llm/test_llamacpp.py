@@ -250,6 +250,7 @@ async def test_the_real_model_drops_the_oldest_turns_of_a_long_conversation() ->
     await model.aclose()
 
 
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.realtime
 async def test_the_real_model_does_not_read_what_is_left_again_when_the_oldest_turns_are_dropped() -> None:

@@ -51,6 +51,7 @@ class TestAnthropicLLM(LLMConformance):
         return AnthropicLLM("claude-sim", base_url=self.silent.base_url, options=AnthropicOptions(stall=60.0))
 
 
+@pytest.mark.long
 class TestAnthropicLLMOverLoopback(TestAnthropicLLM):
     realtime = True
     rate = 100.0

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import ClassVar
 
+import pytest
+
 from voiceloop.sim.cartesia import CartesiaSim, CartesiaSimOptions, Trouble
 from voiceloop.testing import TTSConformance
 from voiceloop.tts.cartesia import CartesiaOptions, CartesiaTTS
@@ -44,6 +46,7 @@ class TestCartesiaTTSWithManagedBuffering(TestCartesiaTTS):
     speaking = CartesiaOptions(max_buffer_delay_ms=3000)
 
 
+@pytest.mark.long
 class TestCartesiaTTSOverLoopback(TestCartesiaTTS):
     realtime = True
     pace = 40.0

@@ -76,6 +76,7 @@ def served(*sims: GoogleSpeechSim) -> Iterator[list[str]]:
         loop.close()
 
 
+@pytest.mark.long
 class TestGoogleSTTOverGRPC(TestGoogleSTT):
     realtime = True
     pace = 0.2

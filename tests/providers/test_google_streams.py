@@ -116,6 +116,7 @@ def said(draw: random.Random, all_words: Iterable[str], pauses: tuple[float, flo
     return bytes(audio)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["v1", "v2"])
 async def test_a_call_of_20_minutes(version: Literal["v1", "v2"]) -> None:
     draw = random.Random(1)
@@ -129,7 +130,7 @@ async def test_a_call_of_20_minutes(version: Literal["v1", "v2"]) -> None:
     assert {stream.status for stream in sim.streams} <= {"OK", "CANCELLED"}
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", [pytest.param("v1", marks=pytest.mark.long), "v2"])
 async def test_a_call_without_a_flush_crosses_the_limit_of_a_stream_in_a_silence(version: Literal["v1", "v2"]) -> None:
     draw = random.Random(2)
     spoken = words(draw, 700)
@@ -142,7 +143,7 @@ async def test_a_call_without_a_flush_crosses_the_limit_of_a_stream_in_a_silence
     assert all(240 <= stream.audio < 290 for stream in sim.streams[:-1])
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", [pytest.param("v1", marks=pytest.mark.long), "v2"])
 async def test_a_stream_is_replaced_in_the_middle_of_speech_when_there_is_no_silence(
     version: Literal["v1", "v2"],
 ) -> None:

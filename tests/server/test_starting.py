@@ -27,7 +27,7 @@ from voiceloop.testing import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS
 ROOT = Path(__file__).resolve().parents[2]
 BOT = ROOT / "examples" / "twilio_bot.py"
 PREFIXES = ("ANTHROPIC", "CARTESIA", "CLOUDSDK", "GCLOUD", "GCE_", "GOOGLE", "OPENAI", "TWILIO", "VOICELOOP_PUBLIC")
-NO_GOOGLE = {"NO_GCE_CHECK": "true", "HOME": "/nonexistent", "CLOUDSDK_CONFIG": "/nonexistent"}
+NO_GOOGLE = {"NO_GCE_CHECK": "true", "HOME": "/dev/null", "CLOUDSDK_CONFIG": "/dev/null"}
 PHONE = {"public_url": "https://agent.example.com", "auth_token": "a" * 32}
 Change = Callable[[Services], None]
 

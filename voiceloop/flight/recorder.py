@@ -47,7 +47,7 @@ PROVIDERS: Final = {"stt": 0, "llm": 1, "tts": 2}
 """Kinds of providers by their number in an entry."""
 BLOCK: Final = 32 * 1024
 """Bytes after which what was gathered is written."""
-DELAY: Final = 0.25
+DELAY: Final = 0.5
 """Seconds after which it is written anyway, with the next thing that happens."""
 _HEAD: Final = HEAD.pack
 _NAME: Final = re.compile(r"[^\w.-]+")
