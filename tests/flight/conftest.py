@@ -15,7 +15,11 @@ from voiceloop.sim.loop import run_virtual
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, dial
 
 LEXICON = Lexicon()
-STT, LLM, TTS = ScriptedSTT(LEXICON, delay=0.1), ScriptedLLM(["Yes."], first=0.2, rate=30), ScriptedTTS(LEXICON, first=0.1)
+STT, LLM, TTS = (
+    ScriptedSTT(LEXICON, delay=0.1),
+    ScriptedLLM(["Yes."], first=0.2, rate=30),
+    ScriptedTTS(LEXICON, first=0.1),
+)
 GREETING = "Corner Coffee, how can I help you?"
 
 
@@ -50,7 +54,10 @@ def record(tmp_path: Path) -> Callable[..., Path]:
 
         async def run() -> None:
             given = {"stt": STT, "llm": LLM, "tts": TTS, "lexicon": LEXICON, "invariants": None, **options}
-            async with Runtime(record=record or path) as runtime, dial(bot or shop(), runtime=runtime, **given) as caller:
+            async with (
+                Runtime(record=record or path) as runtime,
+                dial(bot or shop(), runtime=runtime, **given) as caller,
+            ):
                 await talk(caller)
 
         run_virtual(run(), strict=True)

@@ -128,10 +128,8 @@ def test_nothing_that_the_bot_would_do_to_others_is_done_again(record: Record) -
             return "booked"
 
         model = LLMAggregator(script("x"), tools=[book])
-        return Pipeline(
-            [call.transport, EnergyVAD(), ScriptedSTT(LEXICON), TurnTaking(GREETING), model]
-            + [ScriptedTTS(LEXICON), AudioStreamer()]
-        )
+        ears, voice = [call.transport, EnergyVAD(), ScriptedSTT(LEXICON)], [ScriptedTTS(LEXICON), AudioStreamer()]
+        return Pipeline([*ears, TurnTaking(GREETING), model, *voice])
 
     path = record(asks, bot=bot, llm=script(calls("book", drink="latte"), "It is booked.", "Bye."))
     assert done == ["latte"]

@@ -124,6 +124,7 @@ async def test_expected(dial):
     assert sorted(path.name for path in (tmp_path / ".voiceloop").iterdir()) == [".gitignore", "test_it.py-test_bad"]
 
 
+@pytest.mark.long
 def test_workers_report_the_same_into_a_folder_of_choice_and_junit_stays_well_formed(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     waiting = "import asyncio; await asyncio.get_running_loop().create_future()"

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ from voiceloop.record.timeline import RATE, Timeline
 from voiceloop.record.why import Explanation, why
 from voiceloop.record.why_facts import DetailedTimeline
 from voiceloop.report import CallReport
-from voiceloop.testing.failure_text import table
+from voiceloop.testing.failure_text import WIDTHS, table
 
 __all__ = ["inspect_file", "inspected"]
 
@@ -47,17 +48,16 @@ def _inspect(options: argparse.Namespace) -> int:
     _check(flight, picture, audio)
     timeline, report = timeline_of(flight), report_of(flight)
     files = {"picture": picture, **({"audio": audio} if audio is not None else {})}
-    if options.json:
-        print(json.dumps(inspected(flight, timeline, report) | {name: str(path) for name, path in files.items()}))
-    else:
-        print("\n".join(_told(flight, timeline, report)))
     _save_picture(timeline, picture, f"Recorded call: {flight.path.name}")
     if audio is not None:
         _save_audio(timeline, audio)
-    if not options.json:
-        print(f"\nPicture of the call{_OPEN.get(picture.suffix, '')}: {picture}")
-        if audio is not None:
-            print(f"Both voices, the caller left and the agent right: {audio}")
+    if options.json:
+        print(json.dumps(inspected(flight, timeline, report) | {name: str(path) for name, path in files.items()}))
+        return 0
+    print("\n".join(_told(flight, timeline, report)))
+    print(f"\nPicture of the call{_OPEN.get(picture.suffix, '')}: {picture}")
+    if audio is not None:
+        print(f"Both voices, the caller left and the agent right: {audio}")
     return 0
 
 
@@ -103,7 +103,8 @@ def _save_audio(timeline: Timeline, path: Path) -> None:
 def _told(flight: Flight, timeline: DetailedTimeline, report: CallReport | None) -> Iterator[str]:
     yield from _heading(flight, timeline, report)
     yield ""
-    yield from table(rows_of(timeline), shutil.get_terminal_size((100, 24)).columns)
+    width = min(max(shutil.get_terminal_size((100, 24)).columns, WIDTHS[0]), WIDTHS[1])
+    yield from table(rows_of(timeline), width)
     turns = timeline.listed
     if turns:
         yield ""
@@ -111,9 +112,9 @@ def _told(flight: Flight, timeline: DetailedTimeline, report: CallReport | None)
     yield ""
     *told, end = why(timeline, report)
     if not told:
-        yield "No turn was slow or cut." if turns else "There was no turn of the caller's."
+        yield "No turn was slow or cut." if turns else "No turn of the caller's was answered."
     for each in (*told, end):
-        yield f"- {each.text}"
+        yield textwrap.fill(f"- {each.text}", width, subsequent_indent="  ", break_on_hyphens=False)
     if report is not None and report.abandoned:
         yield f"Left behind by the call: {', '.join(plain(name, 100) for name in report.abandoned)}"
 

@@ -34,7 +34,7 @@ from voiceloop.rehearsal import REHEARSAL
 from voiceloop.report import CallReport
 from voiceloop.runtime import Canned
 from voiceloop.tts.base import Speech
-from voiceloop.twilio.messages import Media
+from voiceloop.twilio.messages import Dtmf, Media
 
 __all__ = ["PROVIDERS", "SENT_PLACE", "FlightRecorder", "failure_text", "open_recorder"]
 
@@ -200,11 +200,13 @@ class FlightRecorder:
             self._size += len(payload)
         else:
             text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+            if type(event) is Dtmf:
+                text = self._redaction.text(text) if "text" in self._redaction.parts else text
             self._add(Kind.OTHER_IN, 0, text[:65536].encode("utf-8", "surrogatepass"))
 
     def ended(self, kind: str, failure: tuple[str, str] | None) -> None:
         """A provider has given all, or failed."""
-        self._add(Kind.ENDED, PROVIDERS[kind], failure_text(failure))
+        self._add(Kind.ENDED, PROVIDERS[kind], self._failure(failure))
 
     def sent(self, kind: str, detail: str | bytes) -> None:
         """A message for the carrier."""
@@ -281,7 +283,7 @@ class FlightRecorder:
         try:
             await step()
         except Exception as error:
-            self._add(Kind.HAND_OVER, 0, failure_text((type(error).__name__, str(error))))
+            self._add(Kind.HAND_OVER, 0, self._failure((type(error).__name__, str(error))))
             raise
         self._add(Kind.HAND_OVER)
 
@@ -301,7 +303,9 @@ class FlightRecorder:
 
     def finished(self, number: int, failure: BaseException | None, act: Callable[[], None]) -> None:
         """Its end."""
-        self._turn(Kind.DONE, number, b"" if failure is None else failure_text((type(failure).__name__, str(failure))))
+        self._turn(
+            Kind.DONE, number, self._failure(None if failure is None else (type(failure).__name__, str(failure)))
+        )
         self._within(act)
 
     def timer(self, when: float, name: str, act: Callable[[], None]) -> Handle:
@@ -321,8 +325,12 @@ class FlightRecorder:
 
     def outside(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any], act: Callable[[], R]) -> R:
         """Somebody does something to the call."""
-        self._turn(Kind.API, 0, to_json([name, *map(_argument, ([*arguments], options))]))
+        given = [_argument([*arguments], self._redaction), _argument(options, self._redaction)]
+        self._turn(Kind.API, 0, to_json([name, *self._redaction.value(given)]))
         return self._within(act)
+
+    def _failure(self, failure: tuple[str, str] | None) -> bytes:
+        return failure_text(None if failure is None else (failure[0], self._redaction.text(failure[1])))
 
     # --- notes ---
 
@@ -338,16 +346,16 @@ def failure_text(failure: tuple[str, str] | None) -> bytes:
     return b"" if failure is None else f"{failure[0]}\n{failure[1]}".encode("utf-8", "replace")[:4000]
 
 
-def _argument(value: Any) -> Any:
+def _argument(value: Any, redaction: Redaction) -> Any:
     """An argument of a call's method as JSON can hold it; `voiceloop.replay.outside` reads it."""
     if isinstance(value, Answer):
         return {"answer": value.id}
     if isinstance(value, bytes | bytearray):
-        return {"audio": base64.b64encode(value).decode()}
+        return {"audio": base64.b64encode(redaction.audio(bytes(value))).decode()}
     if isinstance(value, Word):
         return {"word": list(asdict(value).values())}
     if isinstance(value, dict):
-        return {"options": {key: _argument(each) for key, each in value.items()}}
+        return {"options": {key: _argument(each, redaction) for key, each in value.items()}}
     if isinstance(value, list | tuple):
-        return [_argument(each) for each in value]
+        return [_argument(each, redaction) for each in value]
     return plain(value)

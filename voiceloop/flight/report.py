@@ -31,6 +31,7 @@ def report_values(report: CallReport) -> dict[str, Any]:
         "usage": dict(report.usage),
         "faults": plain(report.faults),
         "abandoned": list(report.abandoned),
+        "watchdogs": dict(report.watchdogs),
         "served": plain(report.served),
         "cost": plain(report.cost),
     }

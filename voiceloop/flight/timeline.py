@@ -44,6 +44,7 @@ from voiceloop.frames import (
 )
 from voiceloop.language import LanguageError
 from voiceloop.languages import language_of
+from voiceloop.latency import latency_of
 from voiceloop.record.recorder import TimelineRecorder
 from voiceloop.record.timeline import TimelineEvent
 from voiceloop.record.why_facts import DetailedTimeline
@@ -161,6 +162,7 @@ class _Reading:
             self._break_off()
             report = CallReport("", "", self._last - self.zero, Conversation(), self._turns)
         told.timeline(report)
+        told.line.listed = report.turns
         if not told.line.whole:
             self._add_failures()
             told.line.duration = self._last - self.zero
@@ -175,7 +177,21 @@ class _Reading:
                 answer.text = written
             if number not in self._final and "played" in answer.milestones and answer.text:
                 heard = self._hearing.get(number, "")
-                self.told.on_heard(Heard(answer, heard, answer.text.removeprefix(heard).strip()))
+                rest = answer.text.removeprefix(heard).strip()
+                self.told.on_heard(Heard(answer, heard, rest))
+                self._open_turn(answer, heard, rest)
+
+    def _open_turn(self, answer: Answer, heard: str, rest: str) -> None:
+        """The turn that an answer is to, and was not over: its wait is known."""
+        said = answer.turn
+        if said is None or any(turn.answer == answer.id for turn in self._turns):
+            return
+        times = {"ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
+        latency = latency_of({**answer.milestones, **times})
+        number = len(self._turns) + 1
+        turn = Turn(number, said.text, heard=heard, unheard=rest, latency=latency, answer=answer.id)
+        self._turns.append(turn)
+        self.told._turn_over(turn)
 
     def _add_failures(self) -> None:
         """Those that harmed nobody stand in the report only: of a call without one, what providers raised."""

@@ -13,6 +13,7 @@ from voiceloop.record.why_words import seconds
 __all__ = ["held", "holds", "watchdogs_told"]
 
 _BY: Final = " held the event loop"
+_IN_WAITS: Final = ("model_silent", "voice_silent")
 _MOST: Final = 20
 """Watchdogs told one by one."""
 
@@ -41,16 +42,19 @@ def watchdogs_told(timeline: DetailedTimeline, slow: Collection[int]) -> list[Ex
 
     Args:
         timeline: the call.
-        slow: numbers of turns whose wait is explained: what held the loop meanwhile is said there.
+        slow: numbers of turns whose wait is explained: what held the loop or was silent meanwhile is said there.
     """
     told = []
     numbers = {turn.answer: turn.number for turn in timeline.turns if turn.answer}
-    explained = {
-        id(bark)
-        for wait in waits(timeline)
-        if wait.turn.number in slow
-        for bark in holds(timeline, wait.start, wait.end)
-    }
+    explained: set[int] = set()
+    for wait in waits(timeline):
+        if wait.turn.number in slow:
+            explained.update(map(id, holds(timeline, wait.start, wait.end)))
+            explained.update(
+                id(bark)
+                for bark in timeline.barks
+                if bark.kind in _IN_WAITS and wait.start <= bark.at <= wait.end and bark.answer == wait.turn.answer
+            )
     for bark in timeline.barks:
         if id(bark) not in explained:
             say = _SAID.get(bark.kind, _unknown)
@@ -61,10 +65,10 @@ def watchdogs_told(timeline: DetailedTimeline, slow: Collection[int]) -> list[Ex
     return told
 
 
-def _of(timeline: DetailedTimeline, bark: Bark) -> str:
+def _for(timeline: DetailedTimeline, bark: Bark) -> str:
     for turn in timeline.turns:
         if turn.answer == bark.answer and turn.number:
-            return f" of the answer to turn {turn.number}"
+            return f" in the answer to turn {turn.number}"
     return ""
 
 
@@ -77,17 +81,17 @@ def _no_transcript(timeline: DetailedTimeline, bark: Bark) -> str:
 
 
 def _model_silent(timeline: DetailedTimeline, bark: Bark) -> str:
-    return f"At {bark.at:.1f} s no sound{_of(timeline, bark)} had come for {_limit(bark)}: the model was given up."
+    return f"At {bark.at:.1f} s the model had been silent for {_limit(bark)}{_for(timeline, bark)}."
 
 
 def _voice_silent(timeline: DetailedTimeline, bark: Bark) -> str:
-    return f"At {bark.at:.1f} s no more sound{_of(timeline, bark)} had come for {_limit(bark)}: it was given up."
+    return f"At {bark.at:.1f} s the voice had been silent for {_limit(bark)}{_for(timeline, bark)}."
 
 
 def _no_mark(timeline: DetailedTimeline, bark: Bark) -> str:
     more = f" ({plain(bark.detail, 200)})" if bark.detail and "text" not in timeline.redacted else ""
     return (
-        f"No echo of a mark{_of(timeline, bark)} came for {_limit(bark)}: what was heard is worked out from the times "
+        f"No echo of a mark{_for(timeline, bark)} came for {_limit(bark)}: what was heard is worked out from the times "
         f"of sending{more}."
     )
 

@@ -9,7 +9,7 @@ from voiceloop.record.why_facts import DetailedTimeline
 from voiceloop.record.why_told import Explanation
 from voiceloop.record.why_words import Quoting, seconds
 
-__all__ = ["cuts_told"]
+__all__ = ["cuts_told", "recognised"]
 
 _NEAR: Final = 0.6
 """Seconds: speech that had paused so shortly before a cut was the cause of it."""
@@ -60,7 +60,7 @@ def _cause(timeline: DetailedTimeline, quote: Quoting, at: float) -> str:
     turn = _turn_of(timeline, speech, at)
     if turn is not None:
         return f"{began}: {quote(turn.text)}"
-    if text := _recognised(timeline, speech):
+    if text := recognised(timeline, speech):
         return f"{began}: {quote(text)}, which is in no turn"
     if speech.end + _LATE > timeline.end:
         return f"{began}; what they said was not recognised before {_end(timeline)}"
@@ -86,8 +86,8 @@ def _turn_of(timeline: DetailedTimeline, speech: Span, at: float) -> TurnLine | 
     return next((turn for turn in holding if turn.started - 0.1 <= speech.start <= turn.ended + 0.1), None)
 
 
-def _recognised(timeline: DetailedTimeline, speech: Span) -> str:
-    """The last words that came for this speech."""
+def recognised(timeline: DetailedTimeline, speech: Span) -> str:
+    """The last words that came for this speech; empty when none did."""
     words = [
         event.text
         for event in timeline.events

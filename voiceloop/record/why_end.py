@@ -35,6 +35,10 @@ def _breaks_off(timeline: DetailedTimeline) -> str:
         text += f", while the agent was saying {_quote(timeline)(speaking.text or speaking.heard)}"
     elif timeline.speech and timeline.speech[-1].end >= timeline.end - _AT_ONCE:
         text += ", while the caller was speaking"
+    elif timeline.turns and not timeline.turns[-1].number:
+        last = timeline.turns[-1]
+        waited = seconds(max(0.0, timeline.end - last.ended))
+        text += f", {waited} after the caller had said {_quote(timeline)(last.text)}, before an answer was heard"
     return f"{text}. How the call ended it does not say: its process was stopped, or could write no more."
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from voiceloop.record.timeline import AnswerLine, Timeline
+from voiceloop.report import Turn
 
 __all__ = ["Act", "Bark", "DetailedTimeline", "Failure", "ModelRequest", "Stood", "ToolRun"]
 
@@ -101,6 +102,8 @@ class DetailedTimeline(Timeline):
     """Class of each provider by its kind."""
     unfinished: Collection[str] = ()
     """Words in lower case with which nobody ends a turn, in the language of the call."""
+    listed: list[Turn] = field(default_factory=list)
+    """The turns as the report has them, or would have them."""
     requests: list[ModelRequest] = field(default_factory=list)
     tools: list[ToolRun] = field(default_factory=list)
     settled: list[float] = field(default_factory=list)

@@ -83,7 +83,7 @@ def _sentence(timeline: DetailedTimeline, wait: Wait, part: _Part) -> str:
         said += _compared(part)
     because = list(_BECAUSE[part.name](timeline, wait, part))
     if because:
-        return f"{said} {because[0]}" if part.name == "endpoint" else "; ".join([said, *because])
+        return f"{said}, {because[0]}" if part.name == "endpoint" else "; ".join([said, *because])
     known = not part.stands_out or holds(timeline, part.start, part.end)
     return said if known else f"{said}; why, the recording does not say"
 
@@ -114,7 +114,7 @@ def _recogniser(timeline: DetailedTimeline, wait: Wait, part: _Part) -> Iterator
     """What happened to the recogniser from the caller's first word on."""
     for failure in timeline.failures:
         if failure.kind == "stt" and wait.turn.started <= failure.at <= part.end:
-            yield f"it failed {_before(failure.at, part.end)} ({plain(failure.text, _TEXT)})"
+            yield f"at {failure.at:.1f} s it failed ({plain(failure.text, _TEXT)})"
     yield from _noted(timeline, wait.turn.started, part.end, "stt")
     yield from _stood(timeline, wait.turn.started, part.end, "stt")
 
@@ -133,9 +133,14 @@ def _model(timeline: DetailedTimeline, wait: Wait, part: _Part) -> Iterator[str]
         for number, (request, later) in enumerate(zip_longest(asked, asked[1:]), 1)
         if (what := _in_vain(request, later))
     ]
+    often = "twice" if len(asked) == 2 else f"{len(asked)} times"
     if vain:
-        often = "twice" if len(asked) == 2 else f"{len(asked)} times"
         yield f"the model was asked {often}: {joined(vain)}" if len(asked) > 1 else joined(vain)
+    elif len(asked) > 1:  # in rounds, with tools between
+        took = sum(min(part.end, part.end if each.first is None else each.first) - each.at for each in asked)
+        yield f"the model was asked {often} and took {seconds(took)} for that"
+    else:
+        yield from _silent(timeline, "model_silent", part)
     yield from _stood(timeline, part.start, part.end, "llm")
 
 
@@ -153,10 +158,18 @@ def _voice(timeline: DetailedTimeline, wait: Wait, part: _Part) -> Iterator[str]
     """Failures of the voice."""
     failed = [each for each in timeline.failures if each.kind == "tts" and part.holds(each.at)]
     for failure in failed:
-        yield f"the voice failed {_before(failure.at, part.end)} ({plain(failure.text, _TEXT)})"
+        yield f"at {failure.at:.1f} s the voice failed ({plain(failure.text, _TEXT)})"
     if not failed:
-        yield from _noted(timeline, part.start, part.end, "tts")
+        noted = list(_noted(timeline, part.start, part.end, "tts"))
+        yield from noted or _silent(timeline, "voice_silent", part)
     yield from _stood(timeline, part.start, part.end, "tts")
+
+
+def _silent(timeline: DetailedTimeline, kind: str, part: _Part) -> Iterator[str]:
+    """Watchdogs, where nothing else says what went wrong."""
+    for bark in timeline.barks:
+        if bark.kind == kind and part.holds(bark.at):
+            yield f"at {bark.at:.1f} s nothing had come for {seconds(bark.waited)}"
 
 
 def _sending(timeline: DetailedTimeline, wait: Wait, part: _Part) -> Iterator[str]:
@@ -187,7 +200,7 @@ def _noted(timeline: DetailedTimeline, start: float, end: float, kind: str) -> I
     for event in timeline.events:
         fault, _, message = event.text.partition(": ")
         if event.kind == "fault" and fault == f"{name}.failed" and start - _CLEAR <= event.at <= end + _CLEAR:
-            yield f"{_before(event.at, end)} it was given up ({plain(message, _TEXT)})"
+            yield f"at {event.at:.1f} s it was given up ({plain(message, _TEXT)})"
 
 
 def _stood(timeline: DetailedTimeline, start: float, end: float, kind: str) -> Iterator[str]:
@@ -196,10 +209,6 @@ def _stood(timeline: DetailedTimeline, start: float, end: float, kind: str) -> I
         if stood.kind == kind and start - _CLEAR <= stood.at <= end + _CLEAR:
             why = f" ({plain(stood.why, _TEXT)})" if stood.why else ""
             yield f"{plain(stood.name, 100)} stood in for {plain(stood.instead_of, 100)}{why}"
-
-
-def _before(at: float, end: float) -> str:
-    return f"{seconds(max(0.0, end - at))} before"
 
 
 _BECAUSE: Final[dict[str, Callable[[DetailedTimeline, Wait, _Part], Iterator[str]]]] = {

@@ -9,12 +9,7 @@ from voiceloop.record.scene import plain
 
 __all__ = ["Quoting", "joined", "ordinal", "seconds", "times"]
 
-_TIMES: Final = ("", "", "twice", *(f"{name} times" for name in ("three", "four", "five", "six", "seven", "eight")))
-    "",
-    "",
-    "twice",
-    *(f"{n} times" for n in ["three", "four", "five", "six", "seven", "eight", "nine", "ten"]),
-)
+_NUMBERS: Final = ("", "", "", "three", "four", "five", "six", "seven", "eight")
 _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -26,9 +21,9 @@ def seconds(value: float) -> str:
 def times(ratio: float) -> str:
     """``four times as long``."""
     whole = round(ratio)
-    if whole < 2 or abs(ratio - whole) > 0.25:
-        return f"{ratio:.1f} times as long"
-    return f"{_TIMES[whole] if whole < len(_TIMES) else f'{whole} times'} as long"
+    if whole < 2 or abs(ratio - whole) > 0.25 or whole >= len(_NUMBERS):
+        return f"{ratio:.{1 if ratio < 9.5 else 0}f} times as long"
+    return "twice as long" if whole == 2 else f"{_NUMBERS[whole]} times as long"
 
 
 def ordinal(number: int) -> str:
@@ -59,7 +54,7 @@ class Quoting:
     def end(self, text: str, most: int = 4) -> str:
         """The last words of a text."""
         words = plain(text).split()
-        return self._quoted(words, ("… " if len(words) > most else "") + " ".join(words[-most:]))
+        return self._quoted(words, ("… " if len(words) > most else "") + " ".join(words[-most:]).rstrip(",.;:"))
 
     def _quoted(self, words: list[str], shown: str) -> str:
         if self.left_out:

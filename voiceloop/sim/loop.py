@@ -104,9 +104,9 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
     - It also stands still while off-loop work runs (`run_in_executor`, `asyncio.to_thread`, `clock_held`), so however
       long a thread takes, virtual time is the same. Which of two threads finishes first is still the system's choice.
     - `stall` lets it jump while things are ready, as for a process that stands still.
-    - When nothing can happen any more it raises `Deadlock`, when the same happens for ever at one time `Standstill`,
-      and beyond `max_time` virtual seconds
-      `VirtualTimeExceeded`. Both name the waiting tasks and where they wait.
+    - When nothing can happen any more it raises `Deadlock`, and beyond `max_time` virtual seconds
+      `VirtualTimeExceeded`. Both name the waiting tasks and where they wait. When things happen for ever without the
+      clock moving on it raises `Standstill`, which names them.
     """
 
     virtual_time = True
@@ -172,8 +172,9 @@ class VirtualLoop(Stalls, MemoryNetwork, asyncio.SelectorEventLoop):
                 when = scheduled[0]._when
                 if when > self._limit:
                     self._refuse(when)
-                self._now = max(self._now, when)
-                self._passes = 0
+                if when > self._now:
+                    self._now = when
+                    self._passes = 0
             else:
                 self._refuse(math.inf)
         if events:

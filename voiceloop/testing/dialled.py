@@ -112,9 +112,22 @@ class Dialled:
 
     # --- what the caller does -------------------------------------------------------------------------------
 
-    async def says(self, what: str | bytes | PathLike[str]) -> Utterance:
-        """Say a text, mu-law audio or a WAV file. Returns when the last sample was spoken."""
-        return await self.caller.says(what)
+    async def says(self, what: str | bytes | PathLike[str], *, until: float | None = None) -> Utterance:
+        """Say a text, mu-law audio or a WAV file. Returns when the last sample was spoken.
+
+        Args:
+            what: it is said at once, over the agent's voice too.
+            until: break off after so many seconds of it, in the middle of a word too.
+        """
+        return await self.caller.says(what, until=until)
+
+    async def begins(self, what: str | bytes | PathLike[str]) -> Utterance:
+        """Begin to say something and return at once, to do something else meanwhile."""
+        return await self.caller.begins(what)
+
+    async def coughs(self) -> Utterance:
+        """Make a short noise that is no word."""
+        return await self.caller.coughs()
 
     async def hears(self, *words: str, timeout: float | None = None) -> Reply:
         """Wait until the agent has spoken and fallen silent; check that what it said holds these words.
@@ -182,9 +195,16 @@ class Dialled:
         """Press keys."""
         await self.caller.presses(digits)
 
-    async def hangs_up(self) -> CallReport:
-        """Hang up, also in the middle of a word. Returns the bot's report."""
-        await self.caller.hangs_up()
+    async def hangs_up(
+        self, *, while_saying: str | bytes | PathLike[str] | None = None, after: float = 0.0
+    ) -> CallReport:
+        """Hang up, also in the middle of a word. Returns the bot's report.
+
+        Args:
+            while_saying: begin to say this, and hang up in the midst of it.
+            after: so many seconds from its beginning.
+        """
+        await self.caller.hangs_up(while_saying=while_saying, after=after)
         return await self.report()
 
     async def report(self) -> CallReport:
