@@ -33,6 +33,9 @@ class _Socket:
     async def receive(self) -> Any:
         await asyncio.get_running_loop().create_future()
 
+    def exception(self) -> None:
+        """Nothing went wrong."""
+
     async def close(self) -> None:
         pass
 
