@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-from array import array
-from binascii import b2a_base64
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from voiceloop.call import Call
-from voiceloop.conversation import ToolResult
-from voiceloop.errors import VoiceloopError
 from voiceloop.flight.entries import TURNS, Entry, Kind
-from voiceloop.flight.items import encode_item, from_json, part_of, to_json
-from voiceloop.flight.notes import FlightNotes
+from voiceloop.flight.items import from_json
 from voiceloop.flight.reader import Flight
-from voiceloop.flight.recorder import PROVIDERS, SENT_PLACE, failure_text
-from voiceloop.flight.report import report_values
-from voiceloop.frames import Word
-from voiceloop.processor import Processor
 from voiceloop.registry import Handle
-from voiceloop.replay.difference import Difference, shown, side_by_side
 from voiceloop.replay.loop import ReplayLoop
 from voiceloop.replay.outside import arguments_of
+from voiceloop.replay.read_back import message_of
 from voiceloop.replay.steps import HeldSteps
-from voiceloop.report import CallReport
-from voiceloop.runtime import Canned
+from voiceloop.replay.tape import Parted, Tape
 
-__all__ = ["Driver", "RecordedFailure"]
+__all__ = ["Driver"]
 
 log = logging.getLogger("voiceloop.replay")
 
@@ -41,18 +27,6 @@ T = TypeVar("T")
 
 EARLY: Final = 0.005
 """Seconds by which a timer of other code may have fired before its time."""
-_PASSED: Final = frozenset({Kind.PART, Kind.VAD})
-"""What stands anywhere."""
-BEFORE: Final = 6
-"""Things shown in front of a difference."""
-
-
-class RecordedFailure(VoiceloopError):
-    """Stands for an error that something outside raised when the call was recorded."""
-
-
-class Parted(Exception):
-    """The call has left its recording: raised in its code, to end it."""
 
 
 class _Timer:
@@ -64,8 +38,8 @@ class _Timer:
         self.driver.timers.pop(self.number, None)
 
 
-class Driver:
-    """The journal of a call that is driven from a recording.
+class Driver(Tape):
+    """Lets the tasks, timers and messages of a call go on as its recording says.
 
     Args:
         flight: the recording.
@@ -73,99 +47,23 @@ class Driver:
     """
 
     def __init__(self, flight: Flight, loop: ReplayLoop) -> None:
+        super().__init__(flight)
         self.loop = loop
         self.inside = False
         self.running = -1
         """The number of the task that runs, or ran last."""
-        self.free = False
-        """True when the recording is over: what is left of the call runs by itself."""
-        self.difference: Difference | None = None
         self.messages = 0
         """Messages to the carrier that were the same."""
-        self.compared = 0
-        """Entries that came to pass."""
         self.timers: dict[int, _Timer] = {}
-        self.names: dict[int, str] = {}
-        self._entries = flight.entries
-        self._place = 0
-        self._zero = float(flight.header["at"])
-        self._at = self._zero
         self._call: Call | None = None
         self._tasks: dict[int, HeldSteps] = {}
         self._held: dict[int, HeldSteps] = {}
         self._over: dict[int, Callable[[], None]] = {}
         self._arrivals: dict[int, asyncio.Future[None]] = {}
         self._moments: dict[str, asyncio.Future[None]] = {}
-        self._asks: dict[tuple[Kind, int], asyncio.Future[None]] = {}
-        self._allowed: Counter[tuple[Kind, int]] = Counter()
         self._numbers: dict[str, int] = {}
-        self._parts = {entry.content[:32]: entry.content[32:] for entry in flight.entries if entry.kind is Kind.PART}
-        self._judged = _probabilities(flight.entries)
-        self._canned: dict[str, Canned] = {}
-        self._last: deque[Entry] = deque(maxlen=BEFORE)
-        self._notes = FlightNotes(self._note, self._note_sent)
-        self.report: dict[str, Any] | None = None
         loop.set_time(self._zero)
         loop.advance = self.advance
-
-    # --- the recording ---
-
-    def peek(self) -> Entry | None:
-        """The next entry; None behind the last one."""
-        while self._place < len(self._entries):
-            entry = self._entries[self._place]
-            if entry.kind in (Kind.ASK, Kind.TOOK):
-                self._allow((entry.kind, entry.number))
-            elif entry.kind not in _PASSED:
-                return entry
-            self._place += 1
-        return None
-
-    def next_in(self, *kinds: Kind) -> Entry | None:
-        """The next entry, when it is one of these kinds and happened in the course of what runs now."""
-        entry = self.peek()
-        return entry if entry is not None and entry.kind in kinds else None
-
-    def take(self) -> Entry:
-        """Go past the next entry."""
-        entry = self.peek()
-        assert entry is not None
-        self._place += 1
-        self._at = entry.at
-        self.compared += 1
-        self._last.append(entry)
-        return entry
-
-    def _expect(self, kind: Kind, number: int, content: bytes, what: str) -> Entry | None:
-        """Something comes to pass: the recording must have it here. Gives its entry; None once the call runs free."""
-        if self.free:
-            return None
-        entry = self.peek()
-        today = Entry(kind, number, self._at, content)
-        if entry is None:
-            self._end()
-            return None
-        if entry.kind is not kind or entry.number != number or entry.content != content:
-            self._differ(entry, today, what)
-        return self.take()
-
-    def _differ(self, entry: Entry, today: Entry | str, what: str) -> None:
-        one = shown(entry, self.names)
-        other = today if isinstance(today, str) else shown(today, self.names)
-        if not isinstance(today, str) and today.kind is Kind.REQUEST and entry.kind is Kind.REQUEST:
-            one, other = self._requests(entry, today)
-        elif one == other:  # the same but for what is not shown
-            other += " (of other content)"
-        self._part(
-            Difference(entry.at - self._zero, what, one, other, [shown(each, self.names) for each in self._last])
-        )
-
-    def _part(self, difference: Difference) -> None:
-        """The call has left its recording."""
-        if self.difference is None:
-            self.difference = difference
-            self._end()
-        raise Parted(difference.what)
 
     def _end(self) -> None:
         """Let what is left of the call run by itself to its end."""
@@ -236,13 +134,6 @@ class Driver:
         elif not self._later():
             name = self.names.get(number, f"task {number}")
             self._differ(entry, f"{name} still waits", f"{name} went on and does not any more")
-
-    def _behind(self) -> Entry | None:
-        """The entry behind the next one."""
-        for place in range(self._place + 1, len(self._entries)):
-            if self._entries[place].kind not in (*_PASSED, Kind.ASK, Kind.TOOK):
-                return self._entries[place]
-        return None
 
     def _done(self, entry: Entry) -> None:
         number = entry.number
@@ -379,179 +270,6 @@ class Driver:
         """Whether the task that runs is to end: nothing more comes for it."""
         task = self._tasks.get(self.running)
         return self.free or (task is not None and task.free)
-
-    # --- the journal ---
-
-    def observers(self) -> Sequence[Processor]:
-        """What notes what passes, to compare."""
-        return (self._notes,)
-
-    def began(self, call: Call, processors: Sequence[Processor]) -> None:
-        """The call is about to run."""
-        self._call = call
-
-    def now(self) -> float:
-        """The recording's time."""
-        return self.loop.time() if self.free else self._at
-
-    def item(self, kind: str, item: object) -> None:
-        """It was given."""
-        self._expect(Kind.ITEM, PROVIDERS[kind], encode_item(item), f"{kind} gives something else")
-
-    def message(self, message: str | bytes, take: Callable[[str | bytes], None]) -> None:
-        """Messages come from the recording only."""
-
-    def inbound(self, message: str | bytes, event: object) -> None:
-        """It was given."""
-
-    def ended(self, kind: str, failure: tuple[str, str] | None) -> None:
-        """It was given."""
-        self._expect(Kind.ENDED, PROVIDERS[kind], failure_text(failure), f"{kind} ends otherwise")
-
-    def sent(self, kind: str, detail: str | bytes) -> None:
-        """A message for the carrier."""
-        if isinstance(detail, bytes):
-            self._expect(Kind.MEDIA_OUT, 0, detail, "the caller gets other audio")
-        else:
-            made = Kind.MARK_OUT if kind == "mark" else Kind.CLEAR_OUT
-            self._expect(made, 0, detail.encode(), "the carrier gets another message")
-        if not self.free:
-            self.messages += 1
-
-    def requested(self, kind: str, request: Mapping[str, Any]) -> None:
-        """A request, by its hash."""
-        hashes = b""
-        for name, value in request.items():
-            for part in value if isinstance(value, list | tuple) else [value]:
-                content = part_of(name, part)
-                digest = hashlib.sha256(content).digest()
-                self._parts.setdefault(digest, content)
-                hashes += digest
-        self._expect(Kind.REQUEST, PROVIDERS[kind], hashes, f"{kind} is asked something else")
-
-    def _requests(self, *entries: Entry) -> tuple[str, str]:
-        texts = []
-        for entry in entries:
-            hashes = [entry.content[start : start + 32] for start in range(0, len(entry.content), 32)]
-            texts.append([self._parts.get(each, each.hex().encode()).decode("utf-8", "replace") for each in hashes])
-        return side_by_side(*texts)
-
-    def _allow(self, what: tuple[Kind, int]) -> None:
-        """A voice may ask for text, or take it."""
-        self._allowed[what] += 1
-        if (future := self._asks.pop(what, None)) is not None and not future.done():
-            future.set_result(None)
-
-    async def _may(self, what: tuple[Kind, int]) -> None:
-        while not self.free and not self._allowed[what]:
-            self._asks[what] = self.loop.create_future()
-            await self._asks[what]
-        if not self.free:
-            self._allowed[what] -= 1
-
-    async def asked(self, number: int) -> None:
-        """The voice asks for text: it does when the recording says so."""
-        await self._may((Kind.ASK, number))
-
-    async def took(self, number: int) -> None:
-        """It gets some, likewise."""
-        await self._may((Kind.TOOK, number))
-
-    def canned(self, text: str, found: Canned | None) -> Canned | None:
-        """What the recording had."""
-        if self.free:
-            return None
-        entry = self.peek()
-        if entry is None:
-            return None
-        if entry.kind is not Kind.CANNED:
-            self._differ(entry, f"{text!r} is to be said", "something is said that was not")
-        size = int.from_bytes(entry.content[:4], "little")
-        recorded, *words = from_json(entry.content[4 : 4 + size])
-        if recorded != text:
-            self._differ(entry, f"{text!r} is to be said", f"something else is said than {recorded!r}")
-        self.take()
-        if not entry.number:
-            return None
-        if words:
-            made = tuple(Word(*word) for word in words[0])
-            self._canned[text] = Canned(entry.content[4 + size :], made)
-        return self._canned[text]
-
-    def probability(self, value: Callable[[bytes], float], window: bytes) -> float:
-        """What the model said."""
-        return 0.0 if self.free else next(self._judged, 0.0)
-
-    async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Wait until it came; what stands in for it takes no time."""
-        while not self.free and self.next_in(Kind.AWAITED) is None and not self.leaving:
-            await self.arrival()
-        if self.next_in(Kind.AWAITED) is not None and not self.free:
-            self.take()
-        return await work()
-
-    async def tool(self, run: Callable[[], Awaitable[Any]]) -> Any:
-        """What the tool gave; it is not run again."""
-        while (entry := self.next_in(Kind.TOOL)) is None:
-            if self.leaving:
-                raise RecordedFailure("the recording does not say what the tool gave")
-            await self.arrival()
-        self.take()
-        outcome = from_json(entry.content)
-        fault = outcome["fault"]
-        result = ToolResult(**outcome["result"])
-        return SimpleNamespace(result=result, fault=None if fault is None else tuple(fault), seconds=outcome["seconds"])
-
-    async def hand_over(self, step: Callable[[], Awaitable[None]]) -> None:
-        """What the carrier said; it is not asked again."""
-        while (entry := self.next_in(Kind.HAND_OVER)) is None:
-            if self.leaving:
-                raise RecordedFailure("the recording does not say what the carrier did")
-            await self.arrival()
-        self.take()
-        if entry.content:
-            raise failure_of_entry(entry)
-
-    def close(self, report: CallReport) -> None:
-        """The call is over."""
-        self.report = report_values(report)
-
-    # --- notes ---
-
-    def _note(self, note: dict[str, Any]) -> None:
-        self._expect(Kind.NOTE, 0, to_json(note), "the call takes another course")
-
-    def _note_sent(self, answer: int, at: float, position: int) -> None:
-        self._expect(Kind.SENT, answer, SENT_PLACE.pack(at, position), "audio belongs elsewhere")
-
-
-def _probabilities(entries: Sequence[Entry]) -> Iterator[float]:
-    """What the model of voice activity said, window by window."""
-    for entry in entries:
-        if entry.kind is Kind.VAD:
-            values = array("d")
-            values.frombytes(entry.content)
-            yield from values
-
-
-def message_of(entry: Entry, stream_sid: str) -> str:
-    """A message of the carrier as it may have been written."""
-    if entry.kind is Kind.OTHER_IN:
-        return entry.content.decode("utf-8", "surrogatepass")
-    media = {"payload": b2a_base64(entry.content, newline=False).decode(), "timestamp": str(entry.number)}
-    return json.dumps({"event": "media", "streamSid": stream_sid, "media": {"track": "inbound", **media}})
-
-
-def failure_of_entry(entry: Entry) -> Exception:
-    """The error that an entry tells of: of the same name, so that it reads the same."""
-    name, _, message = entry.text.partition("\n")
-    if name == "CancelledError":
-        raise asyncio.CancelledError(message)
-    builtin = {each.__name__: each for each in (ConnectionError, ConnectionResetError, TimeoutError, OSError)}
-    if name in builtin:
-        return builtin[name](message)
-    made: type[Exception] = type(name, (RecordedFailure,), {})
-    return made(message)
 
 
 _DRIVE: Final[dict[Kind, Callable[[Driver, Entry], None]]] = {

@@ -9,7 +9,8 @@ from typing import Any
 from voiceloop.flight.entries import Kind
 from voiceloop.flight.items import FlushNumber, decode_item
 from voiceloop.llm.base import LLM, Item, Message, ToolSpec
-from voiceloop.replay.driver import Driver, failure_of_entry
+from voiceloop.replay.driver import Driver
+from voiceloop.replay.read_back import failure_of_entry
 from voiceloop.runtime import Canned, Runtime
 from voiceloop.served import Served
 from voiceloop.stt.base import STT, Flush, Transcript

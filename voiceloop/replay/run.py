@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from os import PathLike
@@ -16,7 +17,7 @@ from voiceloop.flight.items import from_json, to_json
 from voiceloop.flight.reader import BadFlight, Flight, read_flight
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.replay.difference import Difference, side_by_side
-from voiceloop.replay.driver import Driver
+from voiceloop.replay.journal import ReplayJournal
 from voiceloop.replay.line import transport_of
 from voiceloop.replay.loop import ReplayLoop
 from voiceloop.replay.providers import ReplayRuntime, substitutes_of
@@ -69,6 +70,7 @@ def replay(path: str | PathLike[str] | Flight, bot: Bot | None = None) -> Replay
         BotFileError: the bot cannot be loaded.
         RuntimeError: an event loop is running in this thread already.
     """
+    _require_no_loop()
     flight = path if isinstance(path, Flight) else read_flight(path)
     if flight.redacted:
         left_out = " and ".join(flight.redacted)
@@ -77,13 +79,21 @@ def replay(path: str | PathLike[str] | Flight, bot: Bot | None = None) -> Replay
         raise BadFlight(f"{flight.path}: a call over a {flight.header['line']['kind']} cannot be replayed")
     bot = bot or bot_of(flight)
     loop = ReplayLoop(max_time=None)
-    driver = Driver(flight, loop)
+    driver = ReplayJournal(flight, loop)
     failure = _run(loop, _call(flight, driver, bot))
     if failure and driver.difference is None:
         driver.difference = Difference(loop.time() - flight.header["at"], "the call failed", "it went on", failure)
     difference = driver.difference or _reports(flight, driver)
     length = flight.entries[-1].at - flight.header["at"] if flight.entries else 0.0
     return Replayed(difference is None, difference, driver.messages, driver.compared, length, flight.whole)
+
+
+def _require_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("replay() runs a loop of its own: call it from a plain def test, or in a thread")
 
 
 def bot_of(flight: Flight) -> Bot:
@@ -120,7 +130,7 @@ def _run(loop: ReplayLoop, call: Any) -> str:
     return ""
 
 
-async def _call(flight: Flight, driver: Driver, bot: Bot) -> None:
+async def _call(flight: Flight, driver: ReplayJournal, bot: Bot) -> None:
     header = flight.header
     runtime = ReplayRuntime(
         substitutes=substitutes_of(header, driver),
@@ -146,7 +156,7 @@ class _NoCarrier:
         """Nothing is done."""
 
 
-def _reports(flight: Flight, driver: Driver) -> Difference | None:
+def _reports(flight: Flight, driver: ReplayJournal) -> Difference | None:
     """How the two reports differ, when all else is equal."""
     recorded, today = flight.report, driver.report
     if recorded is None or today is None:
