@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 __all__ = ["Conversation", "Message", "Role", "ToolCall", "ToolResult"]
 
+_SHOWN = 20  # messages of a conversation's repr, the latest
+_LINE = 200  # characters of each
+
 Role = Literal["system", "user", "assistant", "tool"]
 """Who speaks; ``tool``: what tools gave back to the model."""
 
@@ -100,4 +103,10 @@ class Conversation:
         return self._messages[index]
 
     def __repr__(self) -> str:
-        return f"<Conversation of {len(self._messages)} messages>"
+        rest = len(self._messages) - _SHOWN
+        lines = [f"… {rest} before"] if rest > 0 else []
+        for message in self._messages[-_SHOWN:]:
+            line = " ".join(str(message).split())
+            lines.append(line if len(line) <= _LINE else f"{line[:_LINE]}…")
+        shown = "".join(f"\n  {line}" for line in lines)
+        return f"<Conversation of {len(self._messages)} messages{shown}>"

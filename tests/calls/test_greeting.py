@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from voiceloop.processor import Processor
 from voiceloop.runtime import Runtime
 from voiceloop.sim.artificial import Lexicon
-from voiceloop.testing import Dialled, ScriptedTTS, script
+from voiceloop.testing import Dialled, ScriptedTTS, dial, script
 
 FRAME = 0.02
 GREETING = "Corner Coffee, hello!"
@@ -76,3 +78,23 @@ async def test_a_caller_who_speaks_from_the_first_moment_is_not_talked_over(
         assert before == []  # the greeting was taken back before any of it was sent
         assert answer[0] - said.speech_ended == pytest.approx(0.5 + 0.5, abs=0.05)  # the silence, then the voice
         assert [message.text for message in caller.call.conversation] == [said_text, "Certainly."]
+
+
+async def test_what_is_said_while_others_start_waits_for_the_line_and_is_not_sent_too_far_ahead(
+    plain_bot: Callable[..., Any], lexicon: Lexicon
+) -> None:
+    class Closed(Processor):
+        async def start(self) -> None:
+            self.call.say("Sorry, we are closed today, please call again tomorrow.")
+
+    class Slow(Processor):
+        async def start(self) -> None:
+            await asyncio.sleep(0.5)
+
+    bot = plain_bot(more=lambda: [Closed(), Slow()])
+    async with dial(bot, lexicon=lexicon) as caller:  # which looks at the lead
+        reply = await caller.hears("tomorrow.")
+        marks = [mark.set_at for mark in caller.marks]
+    assert reply.started == pytest.approx(0.5, abs=FRAME + 0.001)
+    assert min(marks) >= 0.5
+    assert caller.memory == ["assistant: Sorry, we are closed today, please call again tomorrow."]

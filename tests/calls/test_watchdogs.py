@@ -145,11 +145,18 @@ async def test_words_that_are_not_recognised_in_time_are_told_and_counted(
     assert "watchdog.no_transcript" not in report.usage
 
 
+class Wordless(ScriptedSTT):
+    """Hears the sound, and no word in it."""
+
+    def understood(self, audio: bytes, utterance: int) -> str:
+        return ""
+
+
 async def test_noise_without_end_is_told_and_then_the_call_ends_politely(
     phone: Phone, lexicon: Lexicon, dogs: Dogs, heard: Callable[[Dialled], str]
 ) -> None:
     noise = " ".join(f"noise{index}" for index in range(90))
-    nothing = ScriptedSTT(Lexicon())  # hears the sound, and no word in it
+    nothing = Wordless(lexicon)
     turns = TurnOptions(speech_limit=5.0)
     async with phone(greeting="Hello!", stt=nothing, turns=turns, observers=[dogs]) as caller:
         await caller.hears()

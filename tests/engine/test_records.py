@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop.answer import Answer
+from voiceloop.call_record import Record
 from voiceloop.conversation import Conversation
 from voiceloop.eventlog import EventLog
+from voiceloop.frames import UserTurn
 from voiceloop.latency import MILESTONES, latency_of
 
 times = st.floats(min_value=0.0, max_value=1e5)
@@ -79,3 +82,19 @@ def test_conversation_is_a_list_of_messages_kept_up_to_date():
     spoken.text, spoken.unheard, spoken.interrupted = "good day", "to you", True
     assert [str(message) for message in conversation] == ["user: hello", "assistant: good day [cut: to you]"]
     assert (len(conversation), conversation[-1] is spoken) == (2, True)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_turn_that_goes_on_in_the_moment_of_its_end_is_one_turn(order):
+    """Whichever of its answers is closed first."""
+    record = Record("call")
+    turns = [
+        UserTurn("two coffees", 1.0, 2.0, 2.5, 2.5, withdrawn=True),
+        UserTurn("two coffees please", 1.0, 2.0, 2.5, 2.5, continued=True),
+    ]
+    answers = [Answer(number, turn=turn) for number, turn in enumerate(turns, 1)]
+    for place in order:
+        answers[place]._close("interrupted")
+        record.close_answer(answers[place])
+    report = record.report("completed", 9.0, [])
+    assert [turn.caller for turn in report.turns] == ["two coffees please"]

@@ -12,11 +12,13 @@ import pytest
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.record.recorder import TimelineRecorder
+from voiceloop.sim.caller import CallEnded
 from voiceloop.sim.carrier import CarrierOptions
+from voiceloop.sim.line_faults import Late
 from voiceloop.testing import Dial, Lexicon, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
 from voiceloop.testing.book import KEPT, Book, opened
-from voiceloop.testing.failure import sections
-from voiceloop.testing.failure_files import folder_for
+from voiceloop.testing.failure import sections, without_our_log
+from voiceloop.testing.failure_files import folder_for, forget
 from voiceloop.testing.failure_rows import Row
 from voiceloop.testing.failure_text import ROWS, table, told
 from voiceloop.turns.events import TurnOptions
@@ -144,7 +146,11 @@ async def test_what_was_recognised_wrongly_is_told(dial: Dial) -> None:
         await caller.hears("Hello!")
         await caller.says("Is there tea")
         await caller.hears()
-    assert "recognised: 'Is there key'" in told(caller, 140)[0]
+        await caller.says("No milk")
+        await caller.hears()
+    text = told(caller, 140)[0]
+    assert re.search(r"Is there tea \[understood: Is\n +there key\]", text), text
+    assert text.count("understood") == 1
 
 
 async def test_recordings_and_faults_have_their_place(dial: Dial) -> None:
@@ -263,3 +269,62 @@ def test_nothing_is_kept_outside_a_test(book: Book) -> None:
     with opened() as inner:
         assert inner is not book
     assert book.made == 0
+
+
+async def test_of_a_bot_that_could_not_be_made_its_own_lines_are_shown(dial: Dial) -> None:
+    def broken(call: Call) -> Pipeline:
+        return json.loads("[") and bot(call)
+
+    with pytest.raises(CallEnded):
+        async with dial(broken) as caller:
+            await caller.hears()
+    text = told(caller, 140)[0]
+    trace = text[text.index("Traceback") :]
+    assert re.findall(r'File ".*/(\w+\.py)", line', trace) == ["test_failure.py"]
+    assert 'return json.loads("[") and bot(call)' in trace
+    assert trace.rstrip().endswith("JSONDecodeError: Expecting value: line 1 column 2 (char 1)")
+
+
+async def test_the_numbers_of_what_was_injected_are_rounded(dial: Dial) -> None:
+    line = CarrierOptions(faults=(Late(at=0.5896861658365546, length=0.25, by=1 / 3),))
+    async with dial(bot, carrier=line, invariants=None) as caller:
+        await caller.hears()
+    found = " ".join(told(caller, 140)[0].split())
+    assert "injected: Late(at=0.59, " in found
+    assert "by=0.333" in found
+    assert not re.search(r"\d\.\d{4}", found)
+
+
+def test_a_captured_log_is_left_out_only_when_all_of_it_is_the_librarys_own() -> None:
+    ours = ("Captured log call", "ERROR    voiceloop.twilio:media.py:128 no bot\nTraceback\nKeyError\n")
+    mixed = ("Captured log call", ours[1] + "INFO     shop:shop.py:3 two teas\n")
+    odd = ("Captured log call", "12:00 two teas\n")
+    printed = ("Captured stdout call", ours[1])
+    assert without_our_log([ours, mixed, odd, printed]) == [mixed, odd, printed]
+
+
+def test_a_test_that_passes_takes_away_what_its_failure_left_and_nothing_else(tmp_path: Path) -> None:
+    for name, files in (("a", ["call-1.txt", "call-1.html"]), ("b", ["call-2.jsonl", "mine.txt"])):
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_text("")
+        forget(tmp_path, name)
+    forget(tmp_path, "never_failed")
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["b", "b/mine.txt"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+async def test_what_was_understood_stands_beside_what_was_said_only_where_it_differs(dial: Dial, delay: float) -> None:
+    line = CarrierOptions(delay_to_server=delay, delay_from_server=delay)
+    async with dial(bot, carrier=line, invariants=None) as caller:
+        await caller.hears("Hello!")
+        await caller.says("I need an")  # one turn of two utterances
+        await caller.waits(0.3)
+        await caller.says("appointment")
+        await caller.hears("Okay.")
+        await caller.says("Two teas and a latte please", until=1.0)
+        await caller.hears("Okay.")
+        await caller.coughs()
+    text = " ".join(told(caller, 140)[0].split())
+    assert text.count("understood") == 1
+    assert "Two teas and a latte please [breaks off] [understood: Two teas and a]" in text

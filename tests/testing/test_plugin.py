@@ -164,3 +164,54 @@ def test_the_options_are_explained(run: Run) -> None:
     said = " ".join(run("--help").stdout.split())
     assert "--voiceloop-realtime run the tests that dial a bot on the wall clock" in said
     assert "--voiceloop-artifacts=DIR where failing tests leave pictures and logs of their calls" in said
+
+
+WRONG = """
+from shop import bot
+from voiceloop.testing import dial
+
+async def test_imported():
+    async with dial(bot) as caller:
+        await caller.hears("Hi!")
+
+def test_sync():
+    with dial(bot) as caller:
+        caller.hears("Hi!")
+
+def test_not_entered():
+    dial(bot)
+"""
+
+
+def test_a_test_that_dials_in_the_wrong_way_is_told_the_right_one(run: Run) -> None:
+    said = run("-W", "default", test_wrong=WRONG, test_own="async def test_own():\n    pass\n").stdout
+    assert said.count("voiceloop: take the fixture: async def test_x(dial): …, and do not import dial\n") == 1
+    assert said.count("async def functions are not natively supported") <= 2  # of the one that is not ours
+    assert "E       TypeError: dial is asynchronous: async def test_x(dial): async with dial(bot) as caller:" in said
+    assert "\nvoiceloop: a call was made and never began: async def test_x(dial): async with dial(bot)" in said
+    assert "During handling" not in said
+    assert re.search(r"^=+ 4 failed|^=+ 3 failed, 1 skipped", said, re.MULTILINE)
+
+
+def test_other_plugins_run_their_coroutines_also_where_voiceloop_is_imported(run: Run) -> None:
+    runner = """
+import asyncio, inspect, pytest
+
+@pytest.hookimpl
+def pytest_pyfunc_call(pyfuncitem):
+    if inspect.iscoroutinefunction(pyfuncitem.obj) and not pyfuncitem.fixturenames:
+        asyncio.run(pyfuncitem.obj())
+        return True
+"""
+    said = run(
+        conftest=runner, test_it="from voiceloop.testing import script\n\nasync def test_own():\n    pass\n"
+    ).stdout
+    assert "1 passed" in said
+
+
+def test_a_test_that_passes_again_takes_away_what_its_failure_left(run: Run, tmp_path: Path) -> None:
+    run(test_it=BAD)
+    left = tmp_path / ".voiceloop" / "test_it.py-test_bad"
+    assert (left / "call-1.txt").exists()
+    run(test_it=BAD.replace("Certainly", "Okay"))
+    assert not left.exists()

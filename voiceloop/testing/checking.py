@@ -60,7 +60,7 @@ def require(dialled: Dialled, bounds: Bounds) -> None:
         caller=dialled.caller,
         report=dialled.ended,
         lexicon=dialled.lexicon,
-        faults=injected(dialled),
+        faults=dialled.injected,  # those of the line are the carrier's
         log=dialled.call.log,
     )
     require_invariants(evidence, bounds)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from functools import cache
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from voiceloop.call import Call
-from voiceloop.errors import VoiceloopError
 from voiceloop.flight.options import FlightOptions
 from voiceloop.flight.recorder import open_recorder
 from voiceloop.llm.base import LLM
@@ -23,16 +22,18 @@ from voiceloop.sim.caller import Caller
 from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.serving import serving
 from voiceloop.stt.base import STT
-from voiceloop.testing.book import enter
+from voiceloop.testing.book import enter, tests_folder
 from voiceloop.testing.bounds import Bounds
 from voiceloop.testing.checking import noted, require, swallowing
+from voiceloop.testing.dial_bot import bot_of as _bot_of
+from voiceloop.testing.dial_entry import Dialling
+from voiceloop.testing.dial_given import checked_observers, lexicon_of, require_kinds, substitute
 from voiceloop.testing.dialled import Dialled
 from voiceloop.testing.reply import BargeIn, Reply
-from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from voiceloop.testing.scripted import ScriptedTTS
 from voiceloop.tts.base import TTS
 from voiceloop.twilio.media import Bot, media_app
 from voiceloop.vad.base import VADModel
-from voiceloop.vad.energy import EnergyModel
 
 __all__ = ["BargeIn", "Dial", "Dialled", "Reply", "dial"]
 
@@ -47,8 +48,7 @@ class _LexiconVoice(ScriptedTTS):
     """The caller's mouth."""
 
 
-@asynccontextmanager
-async def dial(
+def dial(
     bot: Bot | ModuleType | str | PathLike[str],
     *,
     stt: STT | None = None,
@@ -64,20 +64,21 @@ async def dial(
     observers: Iterable[Processor] = (),
     record: FlightOptions | str | PathLike[str] | None = None,
     invariants: Bounds | None = _STATED,
-) -> AsyncIterator[Dialled]:
+) -> Dialling:
     """Call a bot over the real wire protocol and talk to it.
 
     On a virtual loop everything runs in memory and in virtual time; on an ordinary loop over a socket on loopback,
     in real time.
 
     Args:
-        bot: the function ``bot(call)``, the module that holds it, or the path of its file.
+        bot: the function ``bot(call)``, the module that holds it, or the path of its file: from the present folder, or
+            beside the test.
         stt: replaces the bot's recogniser; default: one that hears the caller's artificial speech word for word.
         llm: replaces the bot's model; default: one that says "Okay." to everything. See `script`.
         tts: replaces the bot's voice; default: artificial speech, so that what was heard can be read from the audio.
         vad: replaces the bot's voice activity model; default: energy.
         voice: says what the caller says; default: artificial speech.
-        lexicon: shared by artificial speakers and listeners; give your own to use it outside.
+        lexicon: shared by artificial speakers and listeners; default: that of the scripted providers given here.
         carrier: how the carrier behaves: delays, jitter, lost marks.
         runtime: for phrases and limits of your own. Its providers are left as they are unless you name others here;
             whoever made it closes it, so several calls can share it (then let them share a lexicon too).
@@ -91,15 +92,53 @@ async def dial(
     Raises:
         BrokenInvariants: something that must hold of every call did not.
         VoiceloopError: `bot` is none.
-        TypeError: a provider is not of its kind.
+        TypeError: an argument is not of its kind, or scripted providers do not share a lexicon; also when the call is
+            not entered by ``async with``.
     """
-    answer, name = _bot_of(bot)
-    lexicon = lexicon or Lexicon()
+    __tracebackhide__ = True
+    given: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts, "voice": voice}
+    line = {"carrier": carrier, "runtime": runtime, "lexicon": lexicon, "parameters": parameters}
+    require_kinds({**given, **line, "invariants": invariants})
+    beside = [Path(sys._getframe(1).f_code.co_filename).parent, *tests_folder()]
+    return Dialling(
+        _dial(
+            *_bot_of(bot, beside),
+            given=given,
+            vad=vad,
+            lexicon=lexicon,
+            carrier=carrier,
+            runtime=runtime,
+            parameters=parameters,
+            silence=silence,
+            watching=checked_observers(observers),
+            record=record,
+            invariants=invariants,
+        )
+    )
+
+
+@asynccontextmanager
+async def _dial(
+    answer: Bot,
+    name: str,
+    *,
+    given: dict[str, Any],
+    vad: VADModel | None,
+    lexicon: Lexicon | None,
+    carrier: CarrierOptions | None,
+    runtime: Runtime | None,
+    parameters: dict[str, str] | None,
+    silence: float,
+    watching: list[Processor],
+    record: FlightOptions | str | PathLike[str] | None,
+    invariants: Bounds | None,
+) -> AsyncIterator[Dialled]:
+    __tracebackhide__ = True
+    lexicon = lexicon_of(lexicon, given, runtime.substitutes.values() if runtime is not None else ())
     own = Runtime(log_events=True) if runtime is None else None
     runtime = runtime or own
     assert runtime is not None
-    _substitute(runtime, lexicon, {STT: stt, LLM: llm, TTS: tts, VADModel: vad})
-    watching = _observers(observers)
+    substitute(runtime, lexicon, {STT: given["stt"], LLM: given["llm"], TTS: given["tts"], VADModel: vad})
 
     def taken(call: Call) -> None:
         for observer in watching:
@@ -110,7 +149,7 @@ async def dial(
 
     async with own or nullcontext(), serving(media_app(answer, runtime, on_call=taken)) as (url, connector):
         line = Carrier(url, parameters=parameters, options=carrier, connector=connector)
-        caller = Caller(line, voice or _LexiconVoice(lexicon), silence=silence)
+        caller = Caller(line, given["voice"] or _LexiconVoice(lexicon), silence=silence)
         dialled = Dialled(line, caller, lexicon, name=name)
         enter(dialled)
         try:
@@ -130,52 +169,3 @@ async def dial(
                     let_go()  # what swallows cancellation
     if invariants is not None and dialled.taken:
         require(dialled, invariants)
-
-
-def _substitute(runtime: Runtime, lexicon: Lexicon, given: dict[type, Any]) -> None:
-    """Have providers stand in for the bot's: those that were given, else what the runtime has, else scripted ones."""
-    named = {base: provider for base, provider in given.items() if provider is not None}
-    for base, provider in named.items():
-        if base is not VADModel and not isinstance(provider, base):
-            hint = f" Did you mean {provider.__name__}(…)?" if isinstance(provider, type) else ""
-            raise TypeError(
-                f"dial({base.__name__.lower()}=…) takes an instance of {base.__name__}, got {provider!r}.{hint}"
-            )
-    defaults: dict[type, Any] = {
-        STT: ScriptedSTT(lexicon),
-        LLM: ScriptedLLM(["Okay."]),
-        TTS: ScriptedTTS(lexicon),
-        VADModel: EnergyModel(),
-    }
-    runtime.substitutes = {**defaults, **runtime.substitutes, **named}
-
-
-def _observers(observers: Iterable[Processor]) -> list[Processor]:
-    found = list(observers)
-    for observer in found:
-        if not isinstance(observer, Processor):
-            raise TypeError(f"dial(observers=[…]) takes instances of Processor, got {observer!r}")
-    return found
-
-
-def _bot_of(given: object) -> tuple[Bot, str]:
-    """The function ``bot(call)``, and what people call it."""
-    if isinstance(given, str | PathLike):
-        given = _loaded(str(Path(fspath(given)).resolve()))
-    answer = getattr(given, "bot", given)
-    if not callable(answer):
-        raise VoiceloopError(
-            f"dial needs the function bot(call), a module that has one, or the path of its file, got {given!r}"
-        )
-    home = given.__name__ if isinstance(given, ModuleType) else getattr(answer, "__module__", "")
-    name = getattr(answer, "__qualname__", type(answer).__name__).rpartition(".")[2]
-    shown = home.rpartition(".")[2].removeprefix("voiceloop_bot_")
-    return answer, shown if name == "bot" and shown else name
-
-
-@cache
-def _loaded(path: str) -> ModuleType:
-    """A bot file, loaded once: what it builds is shared by all calls, as when it is served."""
-    from voiceloop.cli.load import load_bot
-
-    return load_bot(path)

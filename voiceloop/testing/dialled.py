@@ -10,8 +10,8 @@ from voiceloop import wallclock
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
+from voiceloop.frames import AnswerBegan, Interruption, Pause, Signal
 from voiceloop.frames import Heard as HeardFrame
-from voiceloop.frames import Interruption, Pause, Signal
 from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport, Turn
 from voiceloop.sim.artificial import Lexicon
@@ -20,6 +20,7 @@ from voiceloop.sim.carrier import Carrier
 from voiceloop.sim.playback import QUIET, RATE, Mark
 from voiceloop.testing.late_timeline import timeline_of
 from voiceloop.testing.reply import BargeIn, Reply, parts_of
+from voiceloop.testing.scenario_words import says, words_of
 from voiceloop.testing.seen import FrameLog, ToolUse, tool_uses
 from voiceloop.testing.witness import Witness
 
@@ -63,6 +64,9 @@ class Dialled:
         self._began = ""
         self.witness = Witness()
         """Keeps what the invariants ask for."""
+        self._taken: tuple[float, int] | None = None
+        """When the answer ended that `hears` took last, and how many signals had passed; None when the caller has done
+        something since."""
         self.injected: list[tuple[float, object]] = []
         """What the test itself has made to go wrong: when, on the loop's clock, and what. It excuses what follows."""
         self._report: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
@@ -119,18 +123,25 @@ class Dialled:
             what: it is said at once, over the agent's voice too.
             until: break off after so many seconds of it, in the middle of a word too.
         """
+        self._taken = None
         return await self.caller.says(what, until=until)
 
     async def begins(self, what: str | bytes | PathLike[str]) -> Utterance:
         """Begin to say something and return at once, to do something else meanwhile."""
+        self._taken = None
         return await self.caller.begins(what)
 
     async def coughs(self) -> Utterance:
         """Make a short noise that is no word."""
+        self._taken = None
         return await self.caller.coughs()
 
     async def hears(self, *words: str, timeout: float | None = None) -> Reply:
         """Wait until the agent has spoken and fallen silent; check that what it said holds these words.
+
+        Args:
+            words: texts, each in any place: whole words, one behind the other; capitals and punctuation do not matter.
+            timeout: seconds; default: the caller's patience, 30 s.
 
         Raises:
             AssertionError: it said something else.
@@ -141,6 +152,8 @@ class Dialled:
         for word in words:
             if not isinstance(word, str):
                 raise TypeError(f"hears takes words that are expected, as text; got {word!r}")
+            if not words_of(word):
+                raise ValueError(f"hears takes words that are expected; there is none in {word!r}")
         try:
             heard = await self.caller.hears(timeout=timeout)
         except (CallEnded, GaveUp) as error:
@@ -152,9 +165,11 @@ class Dialled:
         parts = parts_of(self._log.answers(), heard.started, heard.ended) if before else None
         reply = Reply(text, heard.audio, heard.started, heard.ended, latency, parts, tuple(found))
         self.replies.append(reply)
+        self._taken = heard.ended, len(self._log.seen)
         for word in words:
-            if word.lower() not in text.lower():
-                raise AssertionError(f"expected to hear {word!r}, heard {text!r}")
+            if not says(word, text):
+                inside = " (whole words are compared)" if word.casefold() in text.casefold() else ""
+                raise AssertionError(f"expected to hear {word!r}, heard {text!r}{inside}")
         return reply
 
     async def interrupts(
@@ -165,17 +180,25 @@ class Dialled:
         Returns when the agent has fallen silent and the bot knows what was heard of its answer.
 
         Raises:
-            GaveUp: there was nothing to interrupt: it did not speak, or was done before; or it did not stop in time.
+            GaveUp: there was nothing to interrupt: it did not speak, was done before, or only asked whether anybody is
+                there, when `hears` had taken what was meant; or it did not stop in time.
             CallEnded: the call was over before.
         """
         __tracebackhide__ = True
         if after < 0:
             raise ValueError(f"after= counts from the agent's first sound and is not below 0 seconds, got {after!r}")
         seen = len(self._log.seen)
+        taken, self._taken = self._taken, None
         try:
             cut = await self.caller.interrupts(what, after=after, timeout=timeout)
         except (CallEnded, GaveUp) as error:
             raise await self._told(error) from None
+        if taken is not None and (asked := self._reprompt_since(taken[1])):
+            raise GaveUp(
+                f"interrupts: nothing was being said; what came {cut.agent_started - taken[0]:.1f} s later was the "
+                f"bot's {asked!r}. The last answer had been taken by hears: leave out that hears. To speak over the "
+                f"question itself, wait for it first: caller.waits(…)"
+            )
         said = self._heard(cut.agent_started, cut.agent_stopped)
         silent = self._silent_at(cut.speech.speech_started)
         if silent and not any(isinstance(frame, Interruption | Pause) for frame in self._log.seen[seen:]):
@@ -189,10 +212,12 @@ class Dialled:
 
     async def waits(self, seconds: float) -> None:
         """Say nothing for a while."""
+        self._taken = None
         await self.caller.waits(seconds)
 
     async def presses(self, digits: str) -> None:
         """Press keys."""
+        self._taken = None
         await self.caller.presses(digits)
 
     async def hangs_up(
@@ -207,21 +232,31 @@ class Dialled:
         await self.caller.hangs_up(while_saying=while_saying, after=after)
         return await self.report()
 
-    async def report(self) -> CallReport:
+    async def report(self, *, timeout: float | None = None) -> CallReport:
         """Wait for the end of the call; returns the bot's report.
 
+        Args:
+            timeout: seconds; default: two minutes.
+
         Raises:
-            GaveUp: it has not ended after two minutes.
+            GaveUp: it has not ended by then.
         """
         __tracebackhide__ = True
+        limit = END_LIMIT if timeout is None else timeout
         try:
-            async with asyncio.timeout(END_LIMIT):
+            async with asyncio.timeout(limit):
                 return await asyncio.shield(self._report)
         except TimeoutError:
             raise GaveUp(
-                f"the call has not ended after {END_LIMIT:g} s"
+                f"the call has not ended after {limit:g} s"
                 + ("" if self.carrier.ended else "; nobody has hung up: use caller.hangs_up(), or have the agent do it")
             ) from None
+
+    def _reprompt_since(self, seen: int) -> str:
+        """Which of the library's questions the agent's next words were, after so many signals; empty: none."""
+        phrases = self.call.phrases
+        began = [frame.answer.text.strip() for frame in self._log.seen[seen:] if isinstance(frame, AnswerBegan)]
+        return began[0] if began and began[0] in (phrases.still_there, phrases.not_understood) else ""
 
     def _heard(self, started: float, ended: float) -> str:
         return self.lexicon.text(self.carrier.truth.heard_between(started, ended))

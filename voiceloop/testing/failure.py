@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,21 @@ from voiceloop.testing.dialled import Dialled
 from voiceloop.testing.failure_files import clear, folder_for, save
 from voiceloop.testing.failure_text import told
 
-__all__ = ["sections"]
+__all__ = ["sections", "without_our_log"]
+
+_RECORD = re.compile(r"^(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+([\w.]+):\S+\.py:\d+ ", re.MULTILINE)
+"""A record in pytest's own format."""
+
+
+def without_our_log(shown: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Sections of a report without a captured log that holds nothing but the library's own: every fault in it stands in
+    the table of its call."""
+    return [(title, text) for title, text in shown if not (title.startswith("Captured log") and _ours(text))]
+
+
+def _ours(text: str) -> bool:
+    names = _RECORD.findall(text)
+    return _RECORD.match(text) is not None and all(name.startswith("voiceloop.") for name in names)
 
 
 def sections(book: Book, base: Path, test: str, here: Path) -> list[tuple[str, str]]:

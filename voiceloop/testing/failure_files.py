@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import zlib
@@ -12,7 +13,7 @@ from voiceloop.record.picture import save_picture
 from voiceloop.record.timeline import Timeline
 from voiceloop.testing.dialled import Dialled
 
-__all__ = ["clear", "event_lines", "folder_for", "save"]
+__all__ = ["clear", "event_lines", "folder_for", "forget", "save"]
 
 NAME = 120
 """Characters of a folder's name."""
@@ -27,6 +28,18 @@ def folder_for(base: Path, test: str) -> Path:
     if len(name) > NAME or _PLAIN.fullmatch(test) is None:  # something was lost
         name = f"{name[:NAME]}-{zlib.crc32(test.encode()):08x}"
     return base / name
+
+
+def forget(base: Path, test: str) -> None:
+    """Take away what an earlier failure of a test left, and its folder unless something else is in it."""
+    folder = folder_for(base, test)
+    if not folder.is_dir():
+        return
+    with contextlib.suppress(OSError):
+        for pattern in _OURS:
+            for old in folder.glob(pattern):
+                old.unlink()
+        folder.rmdir()
 
 
 def clear(folder: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from voiceloop.record.scene import cuts, plain, waits
-from voiceloop.record.timeline import AnswerLine, Timeline, TimelineEvent
+from voiceloop.record.timeline import AnswerLine, Timeline, TimelineEvent, TurnLine
 from voiceloop.report import CallReport
 from voiceloop.sim.caller import Utterance
 from voiceloop.testing.checking import injected
@@ -21,6 +22,9 @@ _SAME = 0.005
 """Seconds: what is that near stands in one row, if there is room in it."""
 
 
+_NEAR = 0.3
+"""Seconds by which a turn may seem to begin or end off its words: a line's jitter, and how speech is detected."""
+_LONG = re.compile(r"(?<![\w.])\d+\.\d{4,}(?![\w.])")
 _COLUMNS = ("caller", "agent", "event")
 
 
@@ -64,28 +68,69 @@ def rows(dialled: Dialled, timeline: Timeline) -> list[Row]:
     ]
     if dialled.left is not None:
         found.append(Row(dialled.left - zero, event="THE TEST FAILED HERE"))
-    found += [Row(at - zero, event=f"injected: {plain(str(fault), 200)}") for at, fault, *_ in injected(dialled)]
+    found += [
+        Row(at - zero, event=f"injected: {plain(_rounded(str(fault)), 200)}") for at, fault, *_ in injected(dialled)
+    ]
     return _merged(sorted(found, key=lambda row: row.at))
 
 
+def _rounded(text: str) -> str:
+    """A text whose numbers have three places at most."""
+    return _LONG.sub(lambda number: f"{float(number[0]):.3f}".rstrip("0").rstrip("."), text)
+
+
 def _caller(dialled: Dialled, timeline: Timeline, zero: float) -> Iterator[Row]:
-    said = [(_said(dialled, utterance), utterance) for utterance in dialled.utterances]
-    for text, utterance in said:
-        yield Row(utterance.speech_started - zero, caller=text)
-    known = "".join(_letters(text) for text, _ in said)
+    placed: list[TurnLine] = []
+    heard_from = zero - dialled.carrier.options.delay_to_server
+    for utterances, turns in _exchanges(dialled.utterances, timeline.turns, heard_from):
+        placed += turns
+        said = [_said(dialled, utterance) for utterance in utterances]
+        words = [dialled.lexicon.text(each.audio) for each in utterances]
+        last = max((index for index, text in enumerate(words) if text), default=len(words) - 1)
+        said[last] += _understood(" ".join(words), turns)
+        for text, utterance in zip(said, utterances, strict=True):
+            yield Row(utterance.speech_started - zero, caller=text)
     for turn in timeline.turns:
-        if turn.text and _letters(turn.text) not in known:
-            yield Row(turn.decided, event=f"recognised: {plain(turn.text, TEXT)!r}")
+        if turn.text and turn not in placed:
+            yield Row(turn.decided, caller=f"[understood: {plain(turn.text, TEXT)}]")
     for event in timeline.events:
         if event.kind == "digit":
             yield Row(event.at, caller=f"[presses {event.text}]")
+
+
+def _exchanges(
+    utterances: list[Utterance], turns: list[TurnLine], zero: float
+) -> Iterator[tuple[list[Utterance], list[TurnLine]]]:
+    """What was said, each with the turns that it was taken for: several utterances may be one turn, and one several."""
+    together: list[tuple[list[Utterance], list[TurnLine]]] = []
+    for each in utterances:
+        began, ended = each.speech_started - zero - _NEAR, each.speech_ended - zero + _NEAR
+        found = [turn for turn in turns if turn.text and turn.started <= ended and turn.ended >= began]
+        if together and any(turn in together[-1][1] for turn in found):
+            together[-1][0].append(each)
+            together[-1][1].extend(turn for turn in found if turn not in together[-1][1])
+        else:
+            together.append(([each], found))
+    yield from together
+
+
+def _understood(said: str, turns: list[TurnLine]) -> str:
+    """What to add to what the caller said, when the recogniser understood something else."""
+    listed = [turn.text for turn in turns if turn.number]  # what was withdrawn came again in a later turn
+    ways = [" ".join(listed), " ".join(turn.text for turn in turns), turns[-1].text if turns else ""]
+    if not turns or _letters(said) in map(_letters, ways):
+        return ""
+    return f" [understood: {plain(ways[0] or ways[1], TEXT)}]"
 
 
 def _said(dialled: Dialled, utterance: Utterance) -> str:
     text = dialled.lexicon.text(utterance.audio)
     if not text:
         text = f"[{utterance.ended - utterance.started:.1f} s of sound]"
-    return f"{text} [cut by the end of the call]" if utterance.cut else text
+    if not utterance.cut:
+        return text
+    last = utterance is dialled.utterances[-1] and dialled.carrier.ended
+    return f"{text} [cut by the end of the call]" if last else f"{text} [breaks off]"
 
 
 def _agent(timeline: Timeline, end: float) -> Iterator[Row]:

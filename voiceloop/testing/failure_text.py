@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sysconfig
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
+import voiceloop
 from voiceloop.record.scene import plain
 from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport
@@ -24,6 +28,8 @@ TRACES = 3
 UNFINISHED = 12
 """Things shown that were going on when the test failed."""
 _TIME = 8  # columns
+_FRAME = re.compile(r'  File "(.*)", line \d+')
+_HOMES = (Path(voiceloop.__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")))
 
 
 def call_text(dialled: Dialled, timeline: Timeline | None, report: CallReport | None, width: int = 100) -> str:
@@ -35,8 +41,23 @@ def call_text(dialled: Dialled, timeline: Timeline | None, report: CallReport | 
     traces = [fault for fault in report.faults if fault.detail][:TRACES]
     for fault in traces:
         lines += ["", f"{fault.at:.2f} s, {fault.kind}:"]
-        lines += [f"    {line}" for line in fault.detail.rstrip().splitlines()[-TRACE:]]
+        lines += [f"    {line}" for line in _own_frames(fault.detail)[-TRACE:]]
     return "\n".join(lines) + "\n"
+
+
+def _own_frames(trace: str) -> list[str]:
+    """A traceback without the frames of the library, of Python and of packages; as it is, when no others are in it."""
+    lines = trace.rstrip().splitlines()
+    kept, found, foreign = [], False, False
+    for line in lines:
+        if place := _FRAME.match(line):
+            foreign = any(Path(place[1]).is_relative_to(home) for home in _HOMES)
+            found = found or not foreign
+        elif not line.startswith("    "):
+            foreign = False  # a heading, or what was raised
+        if not foreign:
+            kept.append(line)
+    return kept if found else lines
 
 
 def heading(dialled: Dialled, report: CallReport) -> str:

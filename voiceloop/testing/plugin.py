@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from types import MethodType
@@ -109,6 +110,36 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     pyfuncitem.obj = run
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Say what is wrong with a test that meant to dial: it is a coroutine that nobody runs, or its call never began."""
+    unrun = False
+    result: object = None
+    try:
+        result = yield
+    except (pytest.fail.Exception, pytest.skip.Exception) as error:
+        if "async def function" not in str(error) or not _knows_us(item):
+            raise
+        unrun = True  # it was pytest's own advice: no plugin has run the test
+    if unrun:
+        pytest.fail("voiceloop: take the fixture: async def test_x(dial): …, and do not import dial", pytrace=False)
+    book = item.stash.get(CALLS, None)
+    if book is not None and book.waiting:
+        pytest.fail(
+            "voiceloop: a call was made and never began: async def test_x(dial): async with dial(bot) as caller:",
+            pytrace=False,
+        )
+    return result
+
+
+def _knows_us(item: pytest.Item) -> bool:
+    """Whether a test stands in a module that imports something of voiceloop.testing."""
+    if "voiceloop.testing" not in sys.modules or not isinstance(item, pytest.Function):
+        return False
+    homes = (getattr(each, "__module__", None) or getattr(each, "__name__", "") for each in vars(item.module).values())
+    return any(isinstance(home, str) and f"{home}.".startswith("voiceloop.testing.") for home in homes)
+
+
 # --- what a failing test shows ------------------------------------------------------------------------------
 
 
@@ -117,7 +148,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Keep the calls of the test until its report is made."""
     from voiceloop.testing.book import opened
 
-    with opened() as book:
+    with opened(item.path.parent) as book:
         item.stash[CALLS] = book
         try:
             return (yield)
@@ -127,13 +158,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the calls of a test that failed to its report, and leave their files."""
+    """Add the calls of a test that failed to its report, and leave their files; take those away of one that passes."""
     report = yield
     book = item.stash.get(CALLS, None)
-    if report.failed and report.when == "call" and book is not None and book.calls:
-        from voiceloop.testing.failure import sections
+    if report.when != "call" or book is None or not book.made:
+        return report
+    if report.failed:
+        from voiceloop.testing.failure import sections, without_our_log
 
-        chosen = item.config.getoption("voiceloop_artifacts")
-        folder = item.config.invocation_params.dir / chosen if chosen else item.config.rootpath / ".voiceloop"
-        report.sections += sections(book, folder, item.nodeid, Path.cwd())
+        report.sections = without_our_log(report.sections)
+        report.sections += sections(book, _artifacts(item), item.nodeid, Path.cwd())
+    elif report.passed:
+        from voiceloop.testing.failure_files import forget
+
+        forget(_artifacts(item), item.nodeid)
     return report
+
+
+def _artifacts(item: pytest.Item) -> Path:
+    chosen = item.config.getoption("voiceloop_artifacts")
+    return item.config.invocation_params.dir / chosen if chosen else item.config.rootpath / ".voiceloop"

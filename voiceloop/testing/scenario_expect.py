@@ -45,7 +45,11 @@ class Words:
 
 def missing(wanted: tuple[str, ...], words: str) -> str | None:
     """The first of these that was not heard."""
-    return next((f'to hear "{each}"' for each in wanted if not says(each, words)), None)
+    for phrase in wanted:
+        if not says(phrase, words):
+            hint = ", and whole words are compared" if phrase.casefold() in words.casefold() else ""
+            return f'to hear "{phrase}"{hint}'
+    return None
 
 
 def unwanted(wanted: tuple[str, ...], words: str) -> str | None:
