@@ -34,6 +34,9 @@ class RecordedSocket:
     async def send_str(self, message: str) -> None:
         """Nobody hears it; the driver has compared it."""
 
+    def exception(self) -> None:
+        """Nothing went wrong with it."""
+
     async def close(self) -> None:
         """Nothing to close."""
         self.closed = True

@@ -65,7 +65,7 @@ class Tape:
 
     def next_in(self, *kinds: Kind) -> Entry | None:
         """The next entry, when it is one of these kinds and happened in the course of what runs now."""
-        entry = self.peek()
+        entry = None if self.free else self.peek()
         return entry if entry is not None and entry.kind in kinds else None
 
     def take(self) -> Entry:

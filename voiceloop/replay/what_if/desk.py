@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from statistics import median
 from types import SimpleNamespace
@@ -15,12 +17,14 @@ from voiceloop.flight.items import part_of
 from voiceloop.flight.notes import FlightNotes
 from voiceloop.processor import Processor
 from voiceloop.registry import Handle
-from voiceloop.replay.driver import RecordedFailure, failure_of_entry
 from voiceloop.replay.outside import arguments_of
+from voiceloop.replay.read_back import RecordedFailure, failure_of_entry
 from voiceloop.replay.what_if.ground import Ground, Standing
 from voiceloop.replay.what_if.recorded import Act, Recorded, Tool
 from voiceloop.report import CallReport
 from voiceloop.runtime import Canned
+
+log = logging.getLogger("voiceloop.replay")
 
 __all__ = ["Desk", "sleep_until"]
 
@@ -32,16 +36,23 @@ FIRST_SOUND = 1.0
 
 
 async def sleep_until(when: float) -> None:
-    """Wait for a time on the loop's clock; passes at once when that is over."""
+    """Wait for a time on the loop's clock; passes at once when that is over, and never where it is infinite."""
     loop = asyncio.get_running_loop()
+    if when == math.inf:
+        await loop.create_future()
     waiting = when - loop.time()
     if waiting > 0:
         future: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_at(when, lambda: future.done() or future.set_result(None))
+        timer = loop.call_at(when, _wake, future)
         try:
             await future
         finally:
             timer.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Desk:
@@ -50,15 +61,24 @@ class Desk:
     Args:
         recorded: what is given.
         ground: learns where that does not reach.
+        judged: how likely each window of the caller's audio held speech, by its number.
+        lead: windows of silence in front of these.
         hang_up: ends the what-if; called when it cannot go on.
     """
 
-    def __init__(self, recorded: Recorded, ground: Ground, hang_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        recorded: Recorded,
+        ground: Ground,
+        judged: Mapping[int, float],
+        lead: int,
+        hang_up: Callable[[], None],
+    ) -> None:
         self.inside = False
         self.recorded = recorded
         self.ground = ground
         self.notes: list[dict[str, Any]] = []
-        self.asked: tuple[bytes, ...] = ()
+        self.request: tuple[bytes, ...] = ()
         """The hashes of the request to the model that is being made."""
         self.round = -1
         """Its number among those to the turn."""
@@ -71,7 +91,8 @@ class Desk:
         self._hang_up = hang_up
         self._loop = asyncio.get_running_loop()
         self._numbers: dict[str, int] = {}
-        self._windows = 0
+        self._judged = judged
+        self._windows = -lead
         self._handed = 0
         self._call: Call | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -81,6 +102,12 @@ class Desk:
         if self.known_until is None:
             self.known_until = self._loop.time()
             self._loop.call_soon(self._hang_up)
+
+    def beyond(self, at: float) -> None:
+        """The recorded call was over then, and today's is not."""
+        what = "the recorded call was over here, today's goes on: the caller is taken to be silent from here on"
+        self.ground.turn = None
+        self.ground.leave(at, Standing.STAND_IN, what)
 
     @property
     def first_sound(self) -> float:
@@ -105,6 +132,10 @@ class Desk:
         """The call is about to run: what others did to it is done again when they did it."""
         self._call = call
         acts = [each for each in self.recorded.acts if each.name != "enter" and not _of_the_line(each)]
+        queued = [each for each in self.recorded.acts if each.name == "enter" and each.arguments[:1] != ["loop_held"]]
+        if queued:
+            what = f"call.enter({queued[0].arguments[0]!r}, …): what others put into the call by hand is left out"
+            self.ground.leave(queued[0].at, Standing.STAND_IN, what)
         ended = self.recorded.ended
         for each in acts:
             if ended is None or each.at < ended:
@@ -117,9 +148,8 @@ class Desk:
         given, named = arguments_of(act.arguments, {"options": act.options}, call)
         try:
             getattr(call, act.name)(*given, **named)
-        except Exception as error:
-            what = f"call.{act.name}() was done from outside of the call, and fails here: {error}"
-            self.ground.leave(self._loop.time(), Standing.UNKNOWN, what)
+        except Exception as error:  # as it was for whoever did it
+            log.debug("call.%s: %s", act.name, error)
 
     def close(self, report: CallReport) -> None:
         """The call is over."""
@@ -197,7 +227,7 @@ class Desk:
                 digest = hashlib.sha256(content).digest()
                 self.parts.setdefault(digest, content)
                 hashes.append(digest)
-        self.asked = tuple(hashes)
+        self.request = tuple(hashes)
         self.round += 1
 
     def canned(self, text: str, found: Canned | None) -> Canned | None:
@@ -214,8 +244,7 @@ class Desk:
         self._windows += 1
         if not self.judges:
             return value(window)
-        probabilities = self.recorded.probabilities
-        return probabilities[number] if 0 <= number < len(probabilities) else 0.0
+        return self._judged.get(number, 0.0)
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
         """What stands in for it takes no time."""
@@ -228,7 +257,9 @@ class Desk:
         tool = self._tool(name, arguments)
         if tool is None or tool.outcome is None:
             why = "was not run with these arguments" if tool is None else "had not ended when the call was over"
-            self.ground.leave(self._loop.time(), Standing.UNKNOWN, f"the tool {name}({arguments}) {why}: see no further")
+            self.ground.leave(
+                self._loop.time(), Standing.UNKNOWN, f"the tool {name}({arguments}) {why}: see no further"
+            )
             self.stop()
             return await self._loop.create_future()
         began = self._loop.time()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import zip_longest
 from typing import Any
 
-from voiceloop.replay.difference import Difference
+from voiceloop.replay.difference import WIDTH
 
 __all__ = ["Departure", "Ground", "Standing"]
 
@@ -17,7 +19,8 @@ class Standing(Enum):
     RECORDED = "recorded"
     """It is in the recording as it stands."""
     NEAR = "near"
-    """The same but for how much of a cut answer had been heard: what was recorded is taken."""
+    """The same but for how much of an answer had been heard, or how the caller's words are written: what was recorded
+    is taken."""
     STAND_IN = "stand-in"
     """It is not in the recording; something stands in for it, so that the call can go on."""
     UNKNOWN = "unknown"
@@ -45,12 +48,9 @@ class Departure:
     """True when it came to nothing: the caller went on before anything of it could be heard."""
 
     def __str__(self) -> str:
-        tail = " The caller went on before anything could be heard, so nothing came of it." if self.withdrawn else ""
+        tail = ". The caller went on before anything could be heard: nothing came of it" if self.withdrawn else ""
         line = f"at {self.at:.3f} s ({self.standing.value}): {self.what}{tail}"
-        if not (self.recorded or self.today):
-            return line
-        columns = str(Difference(self.at, self.what, self.recorded, self.today)).splitlines()[1:]
-        return "\n".join([line, *columns])
+        return "\n".join([line, *_columns(self.recorded, self.today)])
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -62,6 +62,16 @@ class Departure:
             "today": self.today,
             "withdrawn": self.withdrawn,
         }
+
+
+def _columns(recorded: str, today: str) -> Iterator[str]:
+    """Two texts of as many lines beside each other, each pair of lines folded together."""
+    if not (recorded or today):
+        return
+    yield f"  {'recorded':<{WIDTH}}  today"
+    for one, other in zip_longest(recorded.splitlines(), today.splitlines(), fillvalue=""):
+        for start in range(0, max(len(one), len(other), 1), WIDTH):
+            yield f"  {one[start : start + WIDTH]:<{WIDTH}}  {other[start : start + WIDTH]}".rstrip()
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,13 +15,17 @@ from voiceloop.sim.carrier import Carrier, CarrierOptions
 from voiceloop.sim.delay import DelayLine
 from voiceloop.sim.playback import BLOCK, RATE, SILENCE
 
-__all__ = ["LineFacts", "RecordedCarrier", "line_of"]
+__all__ = ["LineFacts", "RecordedCarrier", "line_of", "windows_of"]
 
 TICK: Final = BLOCK / RATE
 ROUND_TRIP: Final = 0.12
 """Seconds, where no mark tells: what the streamer itself guesses (`PlayoutOptions.round_trip`)."""
+SOON: Final = 1.0
+"""Seconds by which today's call may be over later than the recorded one without a word about it."""
 AFTER: Final = 30.0
 """Seconds for which the caller is silent on the line where the recorded call was over, and today's is not."""
+_HAIR: Final = 1e-6  # seconds: sums of blocks are off by less
+_LOST: Final = 0.1  # a longer gap is lost audio for the model of voice activity, seconds
 _SPARE: Final = 60.0
 """Seconds by which timestamps may go beyond the length of the recording."""
 _QUIET: Final = SILENCE[:1]
@@ -52,7 +56,11 @@ class LineFacts:
     stop_missing: bool = False
     """Whether that came without a ``stop``."""
     ends: float = 0.0
-    """When the recorded call was over."""
+    """When the recorded call was over, or the recording is."""
+    ended: bool = False
+    """Whether it was the call."""
+    dead_from: float | None = None
+    """When the last message came, of a line that went dead before the call was over."""
 
     @property
     def one_way(self) -> float:
@@ -87,14 +95,20 @@ def line_of(flight: Flight) -> LineFacts:
     trip = _round_trip(flight.entries)
     round_trip = ROUND_TRIP if trip is None else trip
     earliest = min(at - (block + 1) * TICK for block, at in arrivals.items())
-    line = LineFacts(flight.header["at"], earliest - round_trip / 2, audio, arrivals, first, round_trip, trip is not None)
+    line = LineFacts(
+        flight.header["at"], earliest - round_trip / 2, audio, arrivals, first, round_trip, trip is not None
+    )
     line.ends = flight.entries[-1].at
+    last = 0.0
     for entry in flight.entries:
+        last = entry.at if entry.kind in (Kind.MEDIA_IN, Kind.OTHER_IN) else last
         if line.hung_up is None and (act := _ACTS.get(entry.kind)) is not None:
             act(line, entry)
         if entry.kind is Kind.MOMENT and entry.text == "end":
-            line.ends = entry.at
+            line.ends, line.ended = entry.at, True
             break
+    if last < line.ends - SOON and line.hung_up is None:
+        line.dead_from = last
     return line
 
 
@@ -113,6 +127,31 @@ def _audio(media: list[Entry], first: int, longest: float) -> tuple[bytes, dict[
         for block in range(-(-start // BLOCK), max(-(-end // BLOCK), -(-start // BLOCK) + 1)):
             arrivals.setdefault(block, entry.at)
     return bytes(audio), arrivals
+
+
+def windows_of(flight: Flight, probabilities: Sequence[float], window: int) -> dict[int, float]:
+    """How likely each window of the caller's audio held speech, by its number among windows without a gap.
+
+    As `voiceloop.vad.processor` cuts them: behind audio that was lost it begins anew.
+    """
+    values = iter(probabilities)
+    judged: dict[int, float] = {}
+    media = [entry for entry in flight.entries if entry.kind is Kind.MEDIA_IN]
+    first = min((entry.number for entry in media[:50]), default=0)
+    waiting, end = 0, 0  # samples that are in no window yet, and where the audio ends
+    for entry in media:
+        start = (entry.number - first) * RATE // 1000
+        if start - end > _LOST * RATE:
+            waiting = 0
+        end = start + len(entry.content)
+        waiting += len(entry.content)
+        while waiting >= window:
+            value = next(values, None)
+            if value is None:
+                return judged
+            judged[round((end - waiting) / window)] = value
+            waiting -= window
+    return judged
 
 
 def _round_trip(entries: list[Entry]) -> float | None:
@@ -139,7 +178,7 @@ def _round_trip(entries: list[Entry]) -> float | None:
 def _event(entry: Entry) -> dict[str, Any]:
     try:
         event = json.loads(entry.text)
-    except ValueError:
+    except (ValueError, RecursionError):  # an outsider may have sent anything
         return {}
     return event if isinstance(event, dict) else {}
 
@@ -188,19 +227,30 @@ class RecordedCarrier(Carrier):
             return max(due, self.line.began)
         block = round((sent - self.truth.started) / TICK) - 1 - self._lead
         arrived = self.line.arrivals.get(block)
-        if arrived is not None and abs(sent - self.truth.started - (block + 1 + self._lead) * TICK) < TICK / 4:
+        if arrived is not None and abs(sent - self.truth.started - (block + 1 + self._lead) * TICK) < _HAIR:
             self._late = max(0.0, arrived - due)
         return due + self._late
 
-    async def talk(self) -> None:
-        """Press the caller's keys and hang up when they did; returns when the call is over."""
+    async def talk(self, beyond: Callable[[], None]) -> None:
+        """Press the caller's keys and hang up when they did; returns when the call is over.
+
+        Args:
+            beyond: called when the recorded call is over, by the agent's doing, and today's is not.
+        """
         loop = asyncio.get_running_loop()
         line = self.line
         for at, key in line.keys:
             loop.call_at(max(loop.time(), at - line.one_way), self._key, key)
-        leaves = line.ends + AFTER if line.hung_up is None else line.hung_up - line.one_way
+        if line.dead_from is not None:
+            loop.call_at(max(loop.time(), line.dead_from + TICK / 2), self._to_server.break_off)
         waiting = asyncio.ensure_future(self.wait_ended())
-        await asyncio.wait({waiting}, timeout=max(0.0, leaves - loop.time()))
+        if line.hung_up is None:
+            await asyncio.wait({waiting}, timeout=max(0.0, line.ends + SOON - loop.time()))
+            if not waiting.done() and line.ended:
+                beyond()
+                await asyncio.wait({waiting}, timeout=AFTER)
+        else:
+            await asyncio.wait({waiting}, timeout=max(0.0, line.hung_up - line.one_way - loop.time()))
         if not waiting.done():
             await self.hang_up()
         await waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,9 +36,9 @@ class Made:
 
     @property
     def until(self) -> float:
-        """When it gave its last, or was called off."""
+        """When it had given all, or was called off; infinite when it did neither."""
         known = self.ended if self.ended is not None else self.gone
-        return known if known is not None else (self.items[-1][0] if self.items else self.at)
+        return math.inf if known is None else known
 
 
 @dataclass(slots=True)
@@ -119,6 +120,8 @@ class Recorded:
     """By the recogniser, stream by stream."""
     pauses: list[float] = field(default_factory=list)
     """When a pause of the caller's was noticed."""
+    speeches: list[float] = field(default_factory=list)
+    """When the caller was noticed to speak."""
     requests: list[Request] = field(default_factory=list)
     voices: list[VoiceRequest] = field(default_factory=list)
     tools: list[Tool] = field(default_factory=list)
@@ -298,6 +301,8 @@ class _Reader:
         self.recorded.notes.append(note)
         if note["k"] == "pause":
             self.recorded.pauses.append(entry.at)
+        elif note["k"] == "speech":
+            self.recorded.speeches.append(entry.at)
         elif note["k"] == "said":
             self._turn = note["times"][1]
 
