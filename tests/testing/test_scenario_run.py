@@ -135,13 +135,13 @@ def test_a_bot_that_cannot_be_loaded_is_told_where_it_is_named(bot: str, said: s
     [
         ("hears: [latte, green tea]", 'to hear "green tea"', f'heard "{MENU}"'),
         ("hears: tea and", 'to hear "tea and"', f'heard "{MENU}"'),  # words one behind the other
-        ("hears: offee", 'to hear "offee"', f'heard "{MENU}"'),  # whole words
+        ("hears: offee", 'to hear "offee", and whole words are compared', f'heard "{MENU}"'),  # whole words
         ("{hears: coffee, not: tea}", 'not to hear "tea"', f'heard "{MENU}"'),
         ("{hears: , in order: [mocha, latte]}", 'to hear "latte" in this order: mocha, latte', f'heard "{MENU}"'),
         ("{hears: , exactly: We have coffee}", 'to hear exactly "We have coffee"', f'heard "{MENU}"'),
         ("{hears: coffee, within: 0.2}", "the first sound within 200 ms", f'after 500 ms; heard "{MENU}"'),
         ("{interrupts: Stop, stops within: 1 ms}", "the agent to stop within 1 ms", "it stopped after "),
-        ("{interrupts: Stop, after: 9}", "the step to be possible", "expected the agent to speak for 9.0 s, but"),
+        ("{interrupts: Stop, after: 9}", "the step to be possible", "expected the agent to speak for 9.00 s, but"),
         ("{agent hangs up: , patience: 3}", "the agent to hang up", "not after 3 s"),
         ("{hears: coffee, patience: 0.1}", "the step to be possible", "the caller waited from "),
     ],

@@ -1,7 +1,8 @@
 """Artificial speech: words as sounds that can be told apart for certain, so that tests know what was said and heard.
 
-Each word is a burst of loud noise that its spelling determines, followed by a short silence. `Lexicon.listen` reads
-the words back from the samples: which were heard whole, and which were cut. It sounds like nothing; it is exact.
+Each word is a burst of loud noise that its spelling determines, louder and softer as syllables are, followed by a short
+silence. `Lexicon.listen` reads the words back from the samples: which were heard whole, and which were cut. It sounds
+like nothing; it is exact.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from voiceloop.frames import Word
 
@@ -21,6 +23,15 @@ GAP = b"\xff"
 KEY = 24
 """Samples by which a word is recognised."""
 _BURST = re.compile(rb"[^\xff\x7f]+")
+_SYLLABLE: Final = 1600
+"""Samples from one syllable to the next: 0.2 s. Within a third of a second the level thus falls at least once: noise
+that stays level for as long is no speech to an energy VAD."""
+_SOFT: Final = 640
+"""Samples at the end of a syllable that are softer: 80 ms, half as long as a silence in which speech pauses."""
+_LAST: Final = 160
+"""Samples at the end of a word that are loud in any case, so that its end is as easy to hear as its beginning."""
+_SOFTENED: Final = bytes(code | 0x30 if code in LOUD else code for code in range(256))
+"""The softest loud codes: -21 dBFS, 14 dB below the others, and as far above any quiet line."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,7 +66,7 @@ class Lexicon:
         known = self._sounds.get(word)
         if known is None:
             samples = (self._letter * max(2, len(word))) or KEY
-            known = bytes(random.Random(word).choices(LOUD, k=max(samples, KEY)))
+            known = _in_syllables(bytes(random.Random(word).choices(LOUD, k=max(samples, KEY))))
             self._sounds[word] = known
             self._words[known[:KEY]] = word
         return known
@@ -89,3 +100,12 @@ class Lexicon:
     def text(self, audio: bytes) -> str:
         """The words in some audio that were heard whole."""
         return " ".join(word.text for word in self.listen(audio) if word.whole)
+
+
+def _in_syllables(sound: bytes) -> bytes:
+    """The sound with a softer end of each syllable."""
+    parts, done = [], 0
+    for start in range(_SYLLABLE - _SOFT, len(sound) - _SOFT - _LAST + 1, _SYLLABLE):
+        parts += [sound[done:start], sound[start : start + _SOFT].translate(_SOFTENED)]
+        done = start + _SOFT
+    return b"".join((*parts, sound[done:]))

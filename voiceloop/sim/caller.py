@@ -12,6 +12,7 @@ from typing import Final
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.sim.carrier import Carrier
+from voiceloop.sim.checks import check_seconds
 from voiceloop.sim.playback import RATE
 from voiceloop.tts.base import TTS, Speech
 
@@ -19,6 +20,8 @@ __all__ = ["CallEnded", "Caller", "GaveUp", "Heard", "Interrupted", "Utterance",
 
 _QUIET_PEAK: Final = 100  # amplitude nobody would call speech: -50 dBFS
 _QUIET_BELOW_PEAK: Final = 56  # nor is what is that many times (35 dB) below the loudest of the clip: room noise
+
+_RECORDINGS: Final = (".wav", ".mp3")  # how no text ends that is to be spoken
 
 
 class GaveUp(VoiceloopError, TimeoutError):
@@ -114,14 +117,16 @@ class Caller:
             what: text, audio or file.
             until: break off after so many seconds of it, in the middle of a word too; `Utterance.cut` says so.
         """
-        return await self._spoken(await self.begins(what), until)
+        if until is not None:
+            check_seconds("says takes until=", until)
+        return await self._spoken(self._speak(await self._audio("says", what)), until)
 
     async def begins(self, what: str | bytes | PathLike[str]) -> Utterance:
         """Begin to say something and return at once, to do something else meanwhile: press keys, hang up, listen.
 
         The utterance ends at its `Utterance.ended`; `breaks_off` ends it sooner.
         """
-        return self._speak(await self._audio(what))
+        return self._speak(await self._audio("begins", what))
 
     def breaks_off(self) -> None:
         """Say nothing more of what has begun; unfinished utterances are marked as cut."""
@@ -133,7 +138,8 @@ class Caller:
 
     async def keeps_talking(self, what: str | bytes | PathLike[str], seconds: float) -> Utterance:
         """Say it over and over for so many seconds, without a pause but its own; breaks off then."""
-        audio = await self._audio(what)
+        check_seconds("keeps_talking takes", seconds)
+        audio = await self._audio("keeps_talking", what)
         if not audio:
             raise ValueError(f"keeps_talking needs something to say, {what!r} is empty")
         size = round(seconds * RATE)
@@ -153,14 +159,19 @@ class Caller:
 
     async def plays(self, recording: bytes | str | PathLike[str]) -> Utterance:
         """Play mu-law audio or the WAV file of this name, of any rate, into the line; otherwise as `says`."""
-        return await self.says(Path(recording) if isinstance(recording, str) else recording)
+        recording = Path(recording) if isinstance(recording, str) else recording
+        return await self._spoken(self._speak(await self._audio("plays", recording)))
 
     async def waits(self, seconds: float) -> None:
         """Say nothing for a while."""
+        check_seconds("waits takes", seconds)
         await asyncio.sleep(seconds)
 
     async def presses(self, digits: str, *, interval: float = 0.25) -> None:
         """Press keys (``0-9*#A-D``), `interval` seconds apart."""
+        if not isinstance(digits, str):
+            raise TypeError(f'presses takes keys as a text, such as "1#", got {digits!r}')
+        check_seconds("presses takes interval=", interval)
         for index, digit in enumerate(digits):
             if index:
                 await asyncio.sleep(interval)
@@ -173,8 +184,9 @@ class Caller:
             while_saying: begin to say this, and hang up in the midst of it.
             after: so many seconds from its beginning.
         """
+        check_seconds("hangs_up takes after=", after)
         if while_saying is not None:
-            utterance = await self.begins(while_saying)
+            utterance = self._speak(await self._audio("hangs_up", while_saying))
             await self._reached(utterance.started + after)
             await self.carrier.hang_up()
             self._cut(utterance)
@@ -214,7 +226,8 @@ class Caller:
 
         Raises `GaveUp` when the agent says less than that, or does not stop within `timeout` seconds.
         """
-        audio = await self._audio(what)
+        check_seconds("interrupts takes after=", after)
+        audio = await self._audio("interrupts", what)
         quiet = self._quiet(silence)
         truth = self.carrier.truth
         started = self._loop_time()
@@ -223,8 +236,12 @@ class Caller:
                 first = await self._next_sound()
                 due = truth.time_of(first) + after
                 await self._until(lambda: self._loop_time() >= due, "the agent had spoken long enough")
-                if truth.sound_until(first, quiet) + quiet <= truth.sample_at(due):
-                    raise GaveUp(f"expected the agent to speak for {after} s, but it fell silent sooner")
+                spoken = truth.sound_until(first, quiet) - first
+                if first + spoken + quiet <= truth.sample_at(due):
+                    raise GaveUp(
+                        f"expected the agent to speak for {after:.2f} s, but it fell silent after "
+                        f"{spoken / RATE:.2f} s: give it more words, or a smaller after"
+                    )
                 utterance = await self._spoken(self._speak(audio))
                 end = await self._stop_after(truth.sample_at(utterance.speech_started), quiet)
         except TimeoutError as error:
@@ -319,11 +336,15 @@ class Caller:
         utterance.speech_ended = min(utterance.speech_ended, now)
         utterance.ended = min(utterance.ended, now)
 
-    async def _audio(self, what: str | bytes | PathLike[str]) -> bytes:
+    async def _audio(self, method: str, what: str | bytes | PathLike[str]) -> bytes:
+        """What is said as mu-law; `method` is named by the error when that is nothing that can be said."""
         if isinstance(what, bytes):
             return what
         if not isinstance(what, str):
+            if not isinstance(what, PathLike):
+                raise TypeError(f"{method} takes a text, mu-law bytes or a Path, got {what!r}")
             return _load(what)
+        _check_text(method, what)
         if what not in self._rendered:
             if self._voice is None:
                 raise ValueError(f"saying {what!r} needs a voice: Caller(carrier, voice=…), or give audio")
@@ -333,6 +354,14 @@ class Caller:
 
     def _loop_time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _check_text(method: str, text: str) -> None:
+    if not text.strip():
+        raise ValueError(f"{method} takes a text with a word in it, mu-law bytes or a Path, got {text!r}")
+    if text.lower().endswith(_RECORDINGS) and " " not in text:
+        only = "" if text.lower().endswith(".wav") else ", and WAV files only"
+        raise ValueError(f'{method}: a recording is given as Path("{text}"){only}; got the text {text!r}')
 
 
 async def _once(text: str) -> AsyncIterator[str]:

@@ -147,8 +147,23 @@ class Carrier:
         await self.hang_up()
 
     async def connect(self) -> None:
-        """Open the socket and the stream. Raises what aiohttp raises when the server refuses (Twilio: 31920)."""
+        """Open the socket and the stream. Raises what aiohttp raises when the server refuses (Twilio: 31920).
+
+        When it raises, whatever it is, nothing is left open.
+        """
         await self._wire.open()
+        try:
+            self._begin()
+        except BaseException:
+            try:
+                if self._live:
+                    self._finish("cut")
+            finally:
+                self._to_server.close()
+                await self._wire.abandon()
+            raise
+
+    def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.truth.started = self._clock.start()
         self._live = True

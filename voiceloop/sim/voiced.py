@@ -90,6 +90,19 @@ def _read(sound: bytes) -> str | None:
     return letters.decode(errors="ignore") if letters and len(letters) == values[0] else None
 
 
+def _syllables(samples: int) -> npt.NDArray[np.float64]:
+    """How loud a word is along its way: 14 dB softer for the last 80 ms of every 0.2 s, but not at its end.
+
+    As in `voiceloop.sim.artificial`: what stays level for a third of a second is noise, not speech.
+    """
+    import numpy as np
+
+    place = np.arange(samples)
+    loudness = np.where(place % 1600 >= 960, 0.2, 1.0)
+    loudness[960 + 1600 * ((samples - 160 - 640 - 960) // 1600 + 1) :] = 1.0
+    return np.convolve(np.pad(loudness, 40, mode="edge"), np.ones(81) / 81, mode="valid")
+
+
 def _voice(word: str, samples: int) -> bytes:
     """A voice that sings the vowels of a word, falling a little in pitch: mu-law without a silent sample."""
     import numpy as np
@@ -107,6 +120,7 @@ def _voice(word: str, samples: int) -> bytes:
         sound[pulse : pulse + tail] += _ring(vowels[min(len(vowels) - 1, int(pulse * len(vowels) / samples))])
     ramp = np.minimum(np.arange(samples), np.arange(samples)[::-1]) / _EDGE
     sound = sound[:samples] * np.minimum(1.0, ramp + 0.1)
+    sound = sound * _syllables(samples)
     loud = np.round(sound * (_PEAK / np.abs(sound).max())).astype(np.int16)
     return encode(loud).replace(b"\xff", b"\xfe").replace(b"\x7f", b"\x7e")
 

@@ -118,9 +118,18 @@ class Wire:
         if pending:  # too slow, or one of the two has failed
             self.cut()
             await asyncio.wait(pending)
-        for task in self._tasks:
-            task.result()
         drop_frames(self._ws.exception())  # it keeps what ended it, whose traceback keeps the socket
+        for error in [task.exception() for task in self._tasks]:  # asked of both: asyncio complains of what nobody saw
+            if error is not None:
+                raise error
+
+    async def abandon(self) -> None:
+        """Break the connection and close all, and tell nobody: who opened it has failed."""
+        self._on_message = lambda _: None
+        self._on_closed = lambda _: None
+        self.cut()
+        with suppress(Exception):  # that failure is the one to tell
+            await self.wait_closed()
 
     async def _close_session(self) -> None:
         if self._session is None:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from voiceloop.conversation import Message, ToolCall
 from voiceloop.llm.base import LLM, ToolSpec, Usage
-from voiceloop.testing.scripted_failing import Failing, strikes
-from voiceloop.testing.scripted_timing import PerRequest, for_request
+from voiceloop.sim.checks import check_seconds
+from voiceloop.testing.scripted_failing import Failing, check_failing, strikes
+from voiceloop.testing.scripted_timing import PerRequest, check_requests, for_request, number_for_request
 
 __all__ = ["Answerer", "Calls", "Reply", "ScriptedLLM", "calls", "script"]
 
@@ -55,6 +56,12 @@ class ScriptedLLM(LLM):
         failing: what goes wrong.
         pauses: seconds of silence before a token, by its number from 0: ``{3: 2.0}``. The same for each request, or
             not.
+
+    Each request takes the next reply, also one that fails: its text is used up.
+
+    Raises:
+        TypeError: an argument is of another kind, or a reply is none.
+        ValueError: there is no reply, or a time is negative or not finite.
     """
 
     takes_tools: ClassVar[bool] = True
@@ -68,11 +75,15 @@ class ScriptedLLM(LLM):
         failing: Failing | None = None,
         pauses: PerRequest[Mapping[int, float]] | None = None,
     ) -> None:
+        _check_replies(replies)
+        check_requests("ScriptedLLM", first=first, rate=rate)
+        check_failing("ScriptedLLM", failing)
         self._replies = replies
         self.first = first
         self.rate = rate
         self.failing = failing
         self.pauses: PerRequest[Mapping[int, float]] = {} if pauses is None else pauses
+        _check_pauses(self.pauses)
         self.requests: list[list[Message]] = []
         """What the model was asked, oldest first: copies of the messages of each request."""
         self.offered: list[tuple[ToolSpec, ...]] = []
@@ -86,12 +97,13 @@ class ScriptedLLM(LLM):
         self.requests.append([replace(message) for message in messages])
         self.offered.append(tuple(tools))
         reply = self._reply(number, messages)
-        if first := for_request(self.first, number):
+        if first := number_for_request("ScriptedLLM", "first", self.first, number):
             await asyncio.sleep(first)
         if isinstance(reply, BaseException):
             raise reply
         items = _items([reply] if isinstance(reply, str | Calls) else reply, messages)
-        rate, pauses = for_request(self.rate, number), for_request(self.pauses, number)
+        rate = number_for_request("ScriptedLLM", "rate", self.rate, number)
+        pauses = for_request(self.pauses, number)
         fails = strikes(self.failing)
         for index, item in enumerate(items):
             if fails(index) and self.failing is not None:
@@ -105,12 +117,52 @@ class ScriptedLLM(LLM):
     def _reply(self, number: int, messages: Sequence[Message]) -> Said:
         replies = self._replies
         reply = replies if callable(replies) else replies[min(number, len(replies) - 1)]
-        return reply(messages) if callable(reply) else reply
+        if not callable(reply):
+            return reply
+        said = reply(messages)
+        if not _sayable(said):
+            raise TypeError(f"a function in the script of ScriptedLLM must give {_SAYABLE}, gave {said!r}")
+        return said
 
     def let_go(self) -> None:
         """End what is deaf."""
         if self.failing is not None:
             self.failing.let_go()
+
+
+_SAYABLE = "texts, calls(…), exceptions, or tuples of texts and calls"
+
+
+def _check_replies(replies: object) -> None:
+    if callable(replies):
+        return
+    if isinstance(replies, str) or not isinstance(replies, Sequence):
+        raise TypeError(f"ScriptedLLM takes a list of replies, or a function of the messages, got {replies!r}")
+    if not replies:
+        raise ValueError(f"ScriptedLLM needs at least one reply, got {replies!r}")
+    for reply in replies:
+        _check_reply("ScriptedLLM takes a list of", reply)
+
+
+def _check_reply(taken: str, reply: object) -> None:
+    if not callable(reply) and not _sayable(reply):
+        raise TypeError(f"{taken} texts, calls(…), exceptions, functions, and tuples of texts and calls, got {reply!r}")
+
+
+def _sayable(reply: object) -> bool:
+    if isinstance(reply, list | tuple):
+        return all(isinstance(part, str | Calls) for part in reply)
+    return isinstance(reply, str | Calls | BaseException)
+
+
+def _check_pauses(pauses: object) -> None:
+    for each in pauses if isinstance(pauses, list | tuple) else (pauses,):
+        if callable(each):
+            continue
+        if not isinstance(each, Mapping):
+            raise TypeError(f"ScriptedLLM: pauses must be seconds by the number of a token, {{3: 2.0}}, got {each!r}")
+        for seconds in each.values():
+            check_seconds("ScriptedLLM: pauses must be", seconds)
 
 
 def _items(reply: Sequence[str | Calls], messages: Sequence[Message]) -> list[str | ToolCall]:
@@ -142,7 +194,11 @@ def script(
         rate: tokens per second; 0 for all at once. The same for each request, or not.
         failing: what goes wrong.
         pauses: seconds of silence before a token, by its number from 0.
+
+    Each request takes the next one, also a request that fails: its text is used up.
     """
     if not replies:
         raise ValueError("script() needs at least one reply")
+    for reply in replies:
+        _check_reply("script() takes", reply)
     return ScriptedLLM(replies, first=first, rate=rate, failing=failing, pauses=pauses)

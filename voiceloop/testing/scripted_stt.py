@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from voiceloop.frames import Transcript
 from voiceloop.sim.artificial import RATE, Lexicon
+from voiceloop.sim.checks import check_seconds
 from voiceloop.stt.base import STT, Flush
-from voiceloop.testing.scripted_failing import Failing, strikes
-from voiceloop.testing.scripted_timing import PerRequest, for_request
+from voiceloop.testing.scripted_failing import Failing, check_failing, strikes
+from voiceloop.testing.scripted_timing import PerRequest, check_requests, number_for_request
 
 __all__ = ["Mishearing", "ScriptedSTT"]
 
@@ -79,6 +80,10 @@ class ScriptedSTT(STT):
         final: float | None = None,
         mishearing: Mishearing | None = None,
     ) -> None:
+        check_requests("ScriptedSTT", delay=delay)
+        for name, seconds in (("interims", interims), ("lag", lag), ("final", 0.0 if final is None else final)):
+            check_seconds(f"ScriptedSTT: {name} must be", seconds)
+        check_failing("ScriptedSTT", failing)
         self._lexicon = lexicon
         self.delay = delay
         self.failing = failing
@@ -132,7 +137,7 @@ class ScriptedSTT(STT):
 
     def _delay(self) -> float:
         self.flushes += 1
-        return for_request(self.delay, self.flushes - 1)
+        return number_for_request("ScriptedSTT", "delay", self.delay, self.flushes - 1)
 
 
 class _Live:

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from voiceloop.frames import Word
 from voiceloop.sim.artificial import RATE, Lexicon
-from voiceloop.testing.scripted_failing import Failing, strikes
-from voiceloop.testing.scripted_timing import Pace, PerRequest, for_request
+from voiceloop.sim.checks import check_seconds
+from voiceloop.testing.scripted_failing import Failing, check_failing, strikes
+from voiceloop.testing.scripted_timing import Pace, PerRequest, check_requests, number_for_request
 from voiceloop.tts.base import TTS, Speech
 
 __all__ = ["ScriptedTTS"]
@@ -38,6 +39,9 @@ class ScriptedTTS(TTS):
         speed: PerRequest[float] = 0.0,
         chunk: float = 0.0,
     ) -> None:
+        check_requests("ScriptedTTS", first=first, speed=speed)
+        check_seconds("ScriptedTTS: chunk must be", chunk)
+        check_failing("ScriptedTTS", failing)
         self._lexicon = lexicon
         self.first = first
         self.words = words
@@ -50,7 +54,8 @@ class ScriptedTTS(TTS):
     async def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech, None]:
         """One answer."""
         number, self.count = self.count, self.count + 1
-        first, pace = for_request(self.first, number), Pace(for_request(self.speed, number))
+        first = number_for_request("ScriptedTTS", "first", self.first, number)
+        pace = Pace(number_for_request("ScriptedTTS", "speed", self.speed, number))
         pieces = _Pieces(round(self.chunk * RATE))
         fails = strikes(self.failing)
         samples = count = 0
