@@ -45,6 +45,10 @@ class Record:
         self._serving: dict[str, tuple[str, str]] = {}
         self._spoken: dict[Answer, SpokenAnswer] = {}
         self._withdrawn: tuple[Answer, UserTurn, SpokenAnswer | None] | None = None
+        self._heard_after_all = ""
+        """What was said in the last turn, when it was taken back before it was known that its answer was heard."""
+        self._went_on = 0
+        """The last answer to a turn that went on from the one before, of those that are closed."""
         self._on_turn: list[Callable[[Turn], object]] = []
         self._on_end: list[Callable[[CallReport], object]] = []
 
@@ -107,18 +111,22 @@ class Record:
         self._count_waste(answer, spoken)
         if answer.turn is None or answer.provisional:
             return
-        self._settle_withdrawn(answer.turn)
-        if not answer.turn.withdrawn or "played" in answer.milestones:
+        self._settle_withdrawn(answer, answer.turn)
+        if not answer.turn.withdrawn or (spoken is not None and spoken.known):
             self._close_turn(answer, answer.turn, spoken)
-        elif self._withdrawn is None:  # what they said is part of the next turn, if that comes
+        elif self._withdrawn is None and answer.id > self._went_on:  # they go on in the next turn, if that comes
             self._withdrawn = answer, answer.turn, spoken
+        if answer.turn.continued:
+            self._went_on = max(self._went_on, answer.id)
 
-    def _settle_withdrawn(self, later: UserTurn) -> None:
+    def _settle_withdrawn(self, later: Answer, turn: UserTurn) -> None:
         """What was said in a withdrawn turn is in the one that goes on from it; without that it is a turn itself."""
-        if self._withdrawn is not None and later.decided > self._withdrawn[1].decided:
-            withdrawn, self._withdrawn = self._withdrawn, None
-            if not later.continued:
-                self._close_turn(*withdrawn)
+        withdrawn = self._withdrawn
+        if withdrawn is None or withdrawn[1] is turn or later.id < withdrawn[0].id:
+            return
+        self._withdrawn = None
+        if not turn.continued:
+            self._close_turn(*withdrawn)
 
     def _count_waste(self, answer: Answer, spoken: SpokenAnswer | None) -> None:
         """What was written, and perhaps spoken, for nobody."""
@@ -130,7 +138,11 @@ class Record:
 
     def _close_turn(self, answer: Answer, said: UserTurn, spoken: SpokenAnswer | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
-        turn = Turn(len(self.turns) + 1, said.text, latency=latency_of(times), answer=answer.id)
+        text = said.text
+        if said.continued and f"{text} ".startswith(f"{self._heard_after_all} "):
+            text = text[len(self._heard_after_all) :].strip()
+        self._heard_after_all = said.text if said.withdrawn else ""
+        turn = Turn(len(self.turns) + 1, text, latency=latency_of(times), answer=answer.id)
         if spoken is not None and spoken.known:
             turn.heard, turn.unheard, turn.interrupted = spoken.heard, spoken.unheard, spoken.interrupted
         else:

@@ -248,7 +248,13 @@ class Engine(Answers):
             coroutine.close()
             raise NotRunning(f"{name} cannot begin any more: the call has ended.")
         return self.registry.spawn(
-            coroutine, name, answer=answer, origin=origin, kept=kept, on_done=on_done, own=own and origin < self.observed
+            coroutine,
+            name,
+            answer=answer,
+            origin=origin,
+            kept=kept,
+            on_done=on_done,
+            own=own and origin < self.observed,
         )
 
     def _handler_done(self, work: Work) -> None:

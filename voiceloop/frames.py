@@ -258,6 +258,9 @@ class Transcript(Signal):
     utterance: int | None = None
     """Number of the utterance within the call, from 0; a recogniser that listens to the whole call has a single one.
     Set by the stage that runs the recogniser. None when it is not known."""
+    anew: bool = False
+    """True when the utterance is recognised a second time, from its begin: what was said of it before counts no more,
+    also what was final. Set likewise."""
 
 
 @dataclass(slots=True, eq=False)

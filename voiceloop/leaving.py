@@ -142,10 +142,16 @@ class Leaving:
             self._speak_or_end(self.phrases.apology)
 
     def fail(self) -> None:
-        """Give the call up, with a spoken goodbye if it can still be spoken."""
-        if self.ending is None:
-            self._speak_or_end(self.phrases.failed, interruptible=False)
-            self.hang_up("failed")
+        """Give the call up, with a spoken goodbye if it can still be spoken. It is the last word: an answer that has
+        no sound yet is not given any more."""
+        if self.ending is not None:
+            return
+        engine = self._running("fail")
+        silent = [answer for answer in engine.answers if not answer.playing and answer not in self._apologies]
+        self._speak_or_end(self.phrases.failed, interruptible=False)
+        self.hang_up("failed")
+        for answer in silent:
+            engine.end(answer, "failed")
 
     def _speak_or_end(self, text: str, *, interruptible: bool = True) -> None:
         if self._canned(text) is not None or self._fault_counts.total() < self.runtime.faults.in_all:

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from voiceloop.call import Call
 from voiceloop.language import Phrases
+from voiceloop.llm.aggregator import LLMAggregator
+from voiceloop.output.audio_streamer import AudioStreamer
+from voiceloop.pipeline import Pipeline
 from voiceloop.report import CallReport
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded
-from voiceloop.testing import Failing, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
+from voiceloop.testing import Failing, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, dial
+from voiceloop.testing.faulty import FaultyLLM, FaultySTT, FaultyTTS, LLMFault, STTFault, TTSFault
+from voiceloop.turns.processor import TurnTaking
+from voiceloop.vad.processor import EnergyVAD
 
 Phone = Callable[..., Any]
 SAY = Phrases()
@@ -178,3 +185,47 @@ async def test_a_failing_voice_and_a_caller_who_keeps_talking_over_it_do_not_han
         await asyncio.sleep(0)
     assert report.reason in ("caller hung up", "failed")
     assert set(report.abandoned) <= {"tts provider"}
+
+
+async def test_what_a_recogniser_said_for_good_before_it_failed_is_taken_over_by_its_second_try(
+    phone: Phone, lexicon: Lexicon
+) -> None:
+    stt = FaultySTT(ScriptedSTT(lexicon, final=0.0), [STTFault("cut", request=0, after=1)])
+    async with phone(stt=stt, llm=ScriptedLLM(ANSWERS)) as caller:
+        await caller.waits(0.1)
+        await caller.says("two coffees")
+        await caller.waits(0.25)
+        await caller.says("and a tea")  # the first try has said "two coffees" for good, and fails here
+        await caller.hears("one")
+        report = await caller.hangs_up()
+    assert [fault.kind for fault in report.faults] == ["FaultySTT.failed"]
+    assert [turn.caller for turn in report.turns] == ["two coffees and a tea"]
+
+
+async def test_a_word_that_a_voice_announced_and_did_not_finish_is_not_remembered(
+    phone: Phone, lexicon: Lexicon
+) -> None:
+    voice = FaultyTTS(ScriptedTTS(lexicon, chunk=0.5), [TTSFault("ended", request=0, after=1)], skip=CANNED)
+    async with phone(llm=ScriptedLLM(ANSWERS), tts=voice) as caller:
+        await caller.waits(0.1)
+        await caller.says("what do you have")
+        reply = await caller.hears("This")  # and a part of "answer"
+        report = await caller.hangs_up()
+    assert reply.text == "This is"
+    assert (report.turns[0].heard, report.turns[0].unheard) == ("This is", ANSWERS[0].removeprefix("This is "))
+
+
+@pytest.mark.parametrize("what", ["cut", "rate limited", "ended", "stalled"])
+async def test_a_model_that_hangs_up_and_then_fails_says_goodbye_all_the_same(lexicon: Lexicon, what: str) -> None:
+    llm = FaultyLLM(ScriptedLLM([calls("hang_up")]), [LLMFault(what, request=number) for number in (1, 2)])
+
+    def bot(call: Call) -> Pipeline:
+        hearing = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking()]
+        return Pipeline([*hearing, LLMAggregator(llm, tools=[call.hang_up]), ScriptedTTS(lexicon), AudioStreamer()])
+
+    async with dial(bot, lexicon=lexicon, llm=llm) as caller:
+        await caller.says("thank you")
+        reply = await caller.hears(timeout=20)
+        report = await caller.report()
+    assert reply.text == SAY.goodbye
+    assert report.reason == "completed"

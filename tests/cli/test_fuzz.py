@@ -80,6 +80,7 @@ def test_a_bot_that_stands_everything(tmp_path: Path) -> None:
     assert summary["seconds"] > 20
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_told_with_its_seed_and_the_others_go_on(tmp_path: Path) -> None:
     bot = bot_file(tmp_path, "if 'kbadibaba' in turn.text: os._exit(3)")  # one that item 2 of a plan says
     died = [seed for seed in range(30) if any(i.number == 2 and i.kind == "says" for i in Plan.drawn(seed).items)]

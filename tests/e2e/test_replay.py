@@ -37,8 +37,9 @@ async def wants_a_person(bar: Any, line: Any) -> None:
     await bar.over(line)
 
 
+PRICE = ToolUse("price", {"drink": "latte", "size": "small"})
 TALKS: dict[str, tuple[Callable[..., Any], list[str | Reply]]] = {
-    "tool": (asks, [Reply("Let me look.", tools=[ToolUse("price", {"drink": "latte", "size": "small"})]), "Four.", "Bye."]),
+    "tool": (asks, [Reply("Let me look.", tools=[PRICE]), "Four.", "Bye."]),
     "barge-in": (interrupts, [MENU, "One mocha, sure."]),
     "transfer": (wants_a_person, [Reply("One moment.", tools=[ToolUse("transfer", {"to": "+14155550100"})]), "Bye."]),
     "hang-up": (wants_a_person, [Reply("Goodbye.", tools=[ToolUse("hang_up")])]),

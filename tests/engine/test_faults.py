@@ -202,3 +202,23 @@ async def test_failing_work_is_a_fault_of_the_call_also_when_nobody_waits_for_it
         running.call.work(book(), "booking")
         await settle()
         assert tape.of(Fault) == ["Fault:booking"]
+
+
+async def test_the_goodbye_of_a_failed_call_is_its_last_word(session, settle):
+    class Voice(Processor):
+        async def on_text(self, text: Text) -> None:
+            await asyncio.sleep(1)
+            spoken.append(text.text)
+
+    spoken: list[str] = []
+    head = Head()
+    async with session(head, broken(ValueError("no")), Voice()) as running:
+        thought = running.call.open_answer()  # a model thinks about it
+        for _ in range(3):
+            head.push(Digit("1", 0.0))
+        await settle()
+        running.call._engine.dispatch(Text(thought, "Late."), running.call._engine.head)
+        report = await running.ended()
+    assert (report.reason, report.duration) == ("failed", 1.0)
+    assert spoken == [running.call.phrases.failed]
+    assert thought.outcome == "failed"

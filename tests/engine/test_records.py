@@ -98,3 +98,28 @@ def test_a_turn_that_goes_on_in_the_moment_of_its_end_is_one_turn(order):
         record.close_answer(answers[place])
     report = record.report("completed", 9.0, [])
     assert [turn.caller for turn in report.turns] == ["two coffees please"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "more", "rows"),
+    [
+        ("", "", ["two coffees"]),  # a part of a word was played: the turn that went on has taken its place
+        ("We", "please", ["two coffees", "please"]),
+        ("We", "", ["two coffees", ""]),  # a noise was all that came
+    ],
+)
+def test_a_turn_whose_answer_was_heard_after_all_is_not_told_twice(heard, more, rows):
+    """The news that something of it was heard came when the next turn had gone on from it."""
+    record = Record("call")
+    first = UserTurn("two coffees", 1.0, 2.0, 2.5, 2.5, withdrawn=True)
+    second = UserTurn(f"two coffees {more}".strip(), 1.0, 3.0, 3.5, 3.5, continued=True)
+    third = UserTurn("two coffees to go", 5.0, 6.0, 6.5, 6.5)
+    for number, turn in enumerate((first, second, third), 1):
+        answer = Answer(number, turn=turn)
+        answer.text = "We have some."
+        answer.stamp("played", turn.decided)
+        record.remember(answer, heard, answer.text.removeprefix(heard), True)
+        answer._close("interrupted")
+        record.close_answer(answer)
+    report = record.report("completed", 9.0, [])
+    assert [turn.caller for turn in report.turns] == [*rows, "two coffees to go"]

@@ -55,9 +55,18 @@ def test_a_word_counts_when_it_was_played_to_its_last_byte():
     assert made.heard(1, Position(played=7999, bound=8159, total=8000)).bound_words == 2
 
 
-def test_a_last_word_said_to_end_behind_all_audio_ends_with_it():
+def test_a_last_word_said_to_end_a_little_behind_all_audio_ends_with_it():
     made = ledger("one two", "one", "two")
-    assert made.heard(1, Position(played=7900, bound=7900, total=7900, finished=True)).text == "one two"
+    assert made.heard(1, Position(played=7600, bound=7600, total=7600, finished=True)).text == "one two"
+    assert made.heard(1, after(0.95, 0.95, complete=True, finished=True)).text == "one two"
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_word_of_which_a_part_was_never_made_was_not_heard(complete):
+    made = ledger("one two three", "one", "two")
+    for total in (0.6, 0.94):
+        heard = made.heard(1, after(total, total, finished=True, complete=complete))
+        assert (heard.text, heard.unheard) == ("one", "two three")
 
 
 def test_words_and_text_may_come_in_pieces_and_in_any_order():

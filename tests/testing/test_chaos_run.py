@@ -12,12 +12,12 @@ import pytest
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, Processor, TurnTaking
 from voiceloop.frames import UserTurn
 from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.line_faults import Stall
+from voiceloop.sim.line_faults import HalfOpen, Stall
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.testing.chaos import Plan, run_plan
 from voiceloop.testing.chaos.bot_items import BotDoes, BotSpeaks
 from voiceloop.testing.chaos.caller_items import HangsUp, Hears, Hums, Interrupts, Presses, Says, StaysSilent
-from voiceloop.testing.chaos.fault_items import CodeBreaks, ProcessStalls, ProviderBreaks
+from voiceloop.testing.chaos.fault_items import CodeBreaks, LineBreaks, ProcessStalls, ProviderBreaks
 from voiceloop.testing.chaos.finding import Bench, find
 from voiceloop.testing.chaos.items import Item
 from voiceloop.testing.chaos.line_items import Line
@@ -55,6 +55,12 @@ def plan_of(*items: Item) -> Plan:
 def price(drink: str) -> str:
     """Look up what a drink costs."""
     return f"{drink} is free"
+
+
+async def wait(drink: str) -> str:
+    """Wait for a drink."""
+    await asyncio.sleep(0.1)
+    return f"{drink} is there"
 
 
 def test_a_call_goes_as_planned() -> None:
@@ -179,10 +185,25 @@ def test_chance_without_a_seed_is_found() -> None:
     assert [failure.invariant for failure in failures] == [SAME_TWICE]
 
 
+def test_a_line_that_breaks_before_the_bot_has_taken_the_call_is_no_failure() -> None:
+    broken = plan_of(Line(0, 0.06, 0.0, 0.0, 0, 0), LineBreaks(1, HalfOpen(at=0.036)))
+    outcome = run_plan(bot_with(), broken)
+    assert outcome.report is None
+    assert outcome.failures == []
+
+
 def test_a_forgotten_task_is_found() -> None:
     failures = run_plan(bot_with(Leaks), ONE_TURN).failures
     assert len(failures) == 1
     assert "forgotten" in failures[0].message
+
+
+def test_what_was_made_to_swallow_cancellation_is_left_and_excused() -> None:
+    deaf = CodeBreaks(2, ToolFault("deaf", seconds=9.0, number=0))
+    outcome = run_plan(bot_with(tools=[wait]), plan_of(Says(0, 1.0, 1), Asks(1, 0, 0, False, ""), deaf))
+    assert outcome.evidence is not None
+    assert any("tool wait" in left for left in outcome.evidence.left_behind)
+    assert outcome.failures == []
 
 
 def test_errors_and_coroutines_that_nobody_asks_for_are_found() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.turns.events import Action, EndTurn, Interrupt
+from voiceloop.turns.events import Action, Correct, EndTurn, Interrupt
 from voiceloop.turns.machine import TurnMachine
 from voiceloop.turns.speech import Speech
 
@@ -108,3 +108,43 @@ def test_texts_stand_in_the_order_of_utterances_and_segments(order: list[tuple[i
         speech.hear("later", final=True, segment=segment, utterance=utterance)
     assert speech.text == "00 01 02 10 11 12 20 21 22"
     assert speech.last == (2, 2)
+
+
+# --- words that come between a turn and its answer ----------------------------------------------------------
+
+
+def test_words_that_come_while_an_answer_is_made_are_on_record_when_it_is_heard() -> None:
+    run = asked().hears(2.55, "two coffees and a tea", 3).at(2.6, "answer_began", 1)
+    assert [action for action in run.actions if isinstance(action, Correct)] == []  # it may still be asked anew
+    run.at(2.7, "agent_started", 1, 2.7).at(4.0, "agent_finished", 1, 4.0)
+    assert run.turns == ["two coffees"]
+    assert run.actions[1:] == [Correct("two coffees", "two coffees and a tea")]
+    run.hears(4.1, "Two coffees and a green tea.", 3, final=True)
+    assert run.actions[2:] == [Correct("two coffees and a tea", "Two coffees and a green tea.")]
+
+
+def test_words_that_come_while_an_answer_is_made_are_on_record_when_the_call_ends() -> None:
+    run = asked().hears(2.55, "two coffees and a tea", 3).at(2.6, "answer_began", 1)
+    assert run.machine.call_ended() == [Correct("two coffees", "two coffees and a tea")]
+    assert run.machine.call_ended() == []
+
+
+# --- an utterance that is recognised a second time --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_an_utterance_recognised_anew_takes_the_place_of_what_was_final(segments: int) -> None:
+    run = Run().at(1.1, "speech_started", 1.0)
+    for segment, text in enumerate(("Two coffees.", "And tea.")[:segments]):
+        run.hears(2.0, text, segment, final=True)
+    run.at(3.2, "speech_paused", 3.0)
+    run.at(3.4, "transcript", "Two coffees and tea please.", segment=0, utterance=0, anew=True)
+    run.hears(3.4, "Two coffees and tea please.", 0, settled=True).to(4.0)
+    assert run.turns == ["Two coffees and tea please."]
+
+
+def test_a_turn_recognised_anew_when_its_answer_is_heard_is_put_right() -> None:
+    run = heard().hears(2.9, "two coffees.", 3, final=True)
+    run.at(3.0, "transcript", "Two coffees please.", segment=0, utterance=0, anew=True, final=True)
+    assert run.actions[1:] == [Correct("two coffees", "Two coffees please.")]
+    assert run.turns == ["two coffees"]

@@ -102,7 +102,15 @@ class LLMAggregator(Processor):
         answer = self.begin_answer(turn=turn)
         for number in range(self.options.rounds + 2):
             leaving = self.call.ending is not None
-            calls, echo = await self._ask(answer)
+            try:
+                calls, echo = await self._ask(answer)
+            except ProviderFailed as error:
+                if not leaving or answer.dead:
+                    raise
+                self.call.note_fault(
+                    f"{type(self._llm).__name__}.failed", f"{error}, when it had hung up", error.detail
+                )
+                break
             if not calls:
                 break
             if answer.text and not answer.text[-1].isspace():

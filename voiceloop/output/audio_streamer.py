@@ -14,6 +14,7 @@ from voiceloop.frames import (
     Audio,
     AudioSent,
     CallEnd,
+    CallStart,
     ClearSent,
     Commit,
     Heard,
@@ -80,6 +81,13 @@ class AudioStreamer(WatchedOutput):
                 f"{type(transport).__name__} has not all of them."
             )
         self._line = transport
+        self._playout.open = False
+
+    def on_call_start(self, start: CallStart) -> None:
+        """The line carries from here on: send what was said while others started."""
+        super().on_call_start(start)
+        self._playout.open = True
+        self._run(self._playout.pump(self.call.now))
 
     # --- content -------------------------------------------------------------------------------------------
 
@@ -178,6 +186,8 @@ class AudioStreamer(WatchedOutput):
         line = self._line
         if line is None:
             return
+        for each in self._answers.values():
+            each.buffered = self._playout.unplayed(each.id, self.call.now)
         for output in outputs:
             if isinstance(output, SendMedia):
                 line.send_media(output.payload)
@@ -193,8 +203,6 @@ class AudioStreamer(WatchedOutput):
                 self.push(ClearSent(self.call.now + self._playout.round_trip))
             else:
                 self._news(output)
-        for answer in self._answers.values():
-            answer.buffered = self._playout.unplayed(answer.id, self.call.now)
         self._look_for_room()
         self._set_timer()
 

@@ -28,6 +28,9 @@ _LETTERS_A_SECOND = 10.0
 
 _SHORTEST = 0.1 * RATE
 """Bytes of audio that a word takes at least, however fast it is spoken."""
+_ROUNDED = 0.05 * RATE
+"""Bytes by which a word may be said to end behind all audio: times are rounded, and a voice may be a little slow. When
+more of it is missing, the voice has stopped before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,13 @@ class HeardLedger:
 def _ended_early(entry: _Entry, position: Position) -> bool:
     """Whether a voice that says when it speaks which word has stopped before the end of the text, as if that were all.
 
-    Its last word was found for sure, text follows that, and no audio in which that could have been spoken.
+    Its last word is not in the audio; or it was found for sure, text follows that, and no audio in which that could
+    have been spoken.
     """
     if not entry.words:
         return False
+    if entry.ends[-1] > position.total + _ROUNDED:
+        return True
     spoken = entry.spoken()
     alignment = align(spoken, entry.words, complete=True)
     left = len(token_ends(spoken[alignment.ends[-1] :]))
@@ -175,9 +181,9 @@ def _ended_early(entry: _Entry, position: Position) -> bool:
 
 
 def _count(entry: _Entry, played: int, position: Position) -> int:
-    """Words heard to their end. One that is said to end behind all audio ends with it."""
+    """Words heard to their end. One that is said to end a little behind all audio ends with it."""
     if position.finished and played >= position.total:
-        return len(entry.words)
+        played = position.total + round(_ROUNDED)
     return bisect_right(entry.ends, played)
 
 

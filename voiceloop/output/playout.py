@@ -56,6 +56,8 @@ class Playout:
 
     def __init__(self, options: PlayoutOptions | None = None) -> None:
         self.options = options = options or PlayoutOptions()
+        self.open = True
+        """False while the line carries nothing yet: nothing is sent."""
         self._mark_every = bytes_at(options.mark_every)
         self._voices: dict[int, Voice] = {}  # not settled yet, in the order they speak
         self._settled: dict[int, Position] = {}
@@ -209,6 +211,8 @@ class Playout:
 
     def _speaker(self) -> Voice | None:
         """The answer whose audio goes out next, if any may."""
+        if not self.open:
+            return None
         waiting = None
         for voice in self._voices.values():
             if voice.dropped or (voice.ended and not voice.settling):

@@ -42,6 +42,7 @@ class _Utterance:
         self.size = 0
         self.last = Transcript("")
         self.asked: Flush | None = None
+        self.anew = False  # what comes next is of another stream, from the begin
         self.first_final = False  # its segment 0 is
         self.counts_anew = False  # a segment 0 that comes now is another one
         self.settled = False
@@ -209,6 +210,8 @@ class STTProcessor(Processor):
             self._count_anew(utterance)
         utterance.first_final = utterance.first_final or (item.final and item.segment == 0)
         item.utterance = utterance.number
+        if utterance.anew and item.text.strip():
+            item.anew, utterance.anew = True, False
 
     def _count_anew(self, utterance: _Utterance) -> None:
         utterance.number = self._next_number()
@@ -250,8 +253,10 @@ class STTProcessor(Processor):
             utterance.asked = None  # what was said is lost: nobody can answer for it
             self._count_anew(utterance)
             utterance.last = Transcript("")
-        elif utterance.asked is not None:
-            self._ask(utterance)
+        else:
+            utterance.anew = True
+            if utterance.asked is not None:
+                self._ask(utterance)
         if closed:
             utterance.feed.close()
         self._run(utterance)

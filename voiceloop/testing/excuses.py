@@ -119,19 +119,39 @@ def excused(violation: Violation, evidence: Evidence, bounds: Bounds) -> bool:
     """Whether something that was made to go wrong explains it."""
     for at, fault in evidence.faults:
         excuses: Mapping[str, float] = getattr(fault, "excuses", None) or EXCUSES.get(name_of(fault), {})
-        seconds = _lasted(fault)
         after = excuses.get(violation.invariant)
-        if after is None and violation.invariant == HOLE and name_of(fault) in ("stall", "tool block", "handler block"):
-            after = 1.0 if seconds > bounds.lead - _CHUNK else None
-        if after is None:
-            continue
-        if violation.at is None or _meets(violation, at - BEFORE, at + seconds + after):
+        if after is not None and _explains(violation, at, _lasted(fault) + after):
             return True
-    return False
+    if violation.invariant != HOLE:
+        return False
+    return any(
+        seconds > bounds.lead - _CHUNK and _explains(violation, at, seconds + 1.0)
+        for at, seconds in _stood_still(evidence)
+    )
+
+
+def _stood_still(evidence: Evidence) -> list[tuple[float, float]]:
+    """When the process stood still, and for how long; stalls that follow each other at once are one."""
+    found: list[tuple[float, float]] = []
+    for at, fault in sorted(evidence.faults, key=lambda injected: injected[0]):
+        if name_of(fault) not in _STALLS:
+            continue
+        if found and at - sum(found[-1]) < _AT_ONCE:
+            found[-1] = (found[-1][0], at + _lasted(fault) - found[-1][0])
+        else:
+            found.append((at, _lasted(fault)))
+    return found
 
 
 _CHUNK: Final = 0.1
 """Seconds of the lead that may be free before more is sent (`PlayoutOptions.chunk`)."""
+_STALLS: Final = ("stall", "tool block", "handler block")
+_AT_ONCE: Final = 0.02
+"""Seconds between two stalls in which nothing that is sent leaves the process."""
+
+
+def _explains(violation: Violation, at: float, lasted: float) -> bool:
+    return violation.at is None or _meets(violation, at - BEFORE, at + lasted)
 
 
 def _meets(violation: Violation, start: float, end: float) -> bool:

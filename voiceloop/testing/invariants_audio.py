@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from voiceloop.output.events import PlayoutOptions
 from voiceloop.sim.caller import Utterance
 from voiceloop.sim.playback import QUIET
 from voiceloop.testing.bounds import Bounds, Violation
@@ -23,6 +24,8 @@ _STEP = 80
 _LOUD = frozenset(code for code in range(256) if code & 0x7F < 0x50)
 """Mu-law codes of more than about -25 dBFS: speech, and no room noise."""
 _LOUD_SHARE = 0.1
+_BLOCK = 0.02
+"""Seconds of voice that the carrier plays at once: of the one that plays at the limit, the rest."""
 _NEAR = 1.0
 """Seconds around a hole in which a failure that was told explains it."""
 
@@ -47,7 +50,8 @@ def the_agent_stops_for_the_caller(evidence: Evidence, bounds: Bounds) -> Iterat
             if _sounded_before(evidence, start):
                 continue  # nobody can say when that began: the one before it is looked at, if it was speech
             for voice in open_to_it:
-                at = voice.sound_within(start + limit, end)
+                spoken_over = max(start, voice.pieces[0].at)  # it may have stood behind one that is not interrupted
+                at = voice.sound_within(spoken_over + limit + _BLOCK, end)
                 if at is not None:
                     message = (
                         f"the caller spoke from {start:.3f} s to {end:.3f} s, and answer {voice.answer} "
@@ -104,9 +108,10 @@ def no_hole_in_an_answer(evidence: Evidence, bounds: Bounds) -> Iterator[Violati
 
 def _was_made(evidence: Evidence, before: PlayedPiece, bounds: Bounds) -> bool:
     """Whether there was more, when the last of it before the hole was sent: else who writes it, or who speaks it, was
-    slower than speech."""
+    slower than speech. Less than a chunk waits for more (`PlayoutOptions.gather`)."""
     sent = evidence.witness.sent[before.sent]
-    return sent.all_made or sent.waiting > bounds.lead
+    on_its_way = bounds.lead + evidence.round_trip / 2 + evidence.jitter
+    return sent.all_made or sent.waiting > on_its_way + PlayoutOptions().chunk
 
 
 def _told(evidence: Evidence, start: float, end: float) -> bool:

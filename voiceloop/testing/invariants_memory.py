@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from voiceloop.conversation import Message
 from voiceloop.testing.bounds import Bounds, Violation
 from voiceloop.testing.evidence import Evidence, Voice
-from voiceloop.testing.witness import AnswerFacts
+from voiceloop.testing.excuses import name_of
+from voiceloop.testing.witness import AnswerFacts, SentAudio
 
 __all__ = ["INVARIANTS", "words_of"]
 
@@ -54,7 +55,8 @@ def _readable(evidence: Evidence, answer: AnswerFacts, voice: Voice, untimed: bo
         if voice.loud:
             evidence.skip(f"what was heard of {which}: its voice is no artificial one")
         return False
-    if untimed and answer.outcome != "complete" and not answer.timed:
+    early = any(name_of(fault) == "tts ended" for _, fault in evidence.faults)  # and nobody could tell
+    if untimed and (answer.outcome != "complete" or early) and not answer.timed:
         evidence.skip(f"what was heard of {which}: its voice does not say when a word is spoken, memory is an estimate")
         return False
     return True
@@ -87,7 +89,8 @@ def _compared(evidence: Evidence, bounds: Bounds, answer: AnswerFacts, voice: Vo
             f"of {which} {' '.join(written[:remembered])!r} is remembered, and the caller heard "
             f"{' '.join(written[:heard])!r}: {remembered - heard} more than was heard, at most {bounds.ahead}"
         )
-        return Violation(name, message, ended if ended is not None else answer.began[0])
+        at = ended if ended is not None else answer.began[0]
+        return Violation(name, message, at, max(at, _sent(evidence, voice)))
     known = _could_be_known(evidence, units, times, remembered)
     allowed = 0 if answer.outcome == "complete" else bounds.behind + (evidence.jitter > 0)
     behind = sum(1 for words, end in units if words and reached < end and _before(units, end) < known)
@@ -98,6 +101,16 @@ def _compared(evidence: Evidence, bounds: Bounds, answer: AnswerFacts, voice: Vo
         )
         return Violation(name, message, ended)
     return None
+
+
+def _sent(evidence: Evidence, voice: Voice) -> float:
+    """When the first word of a voice that was not heard went out, seconds."""
+    missed = next((word.end for word in voice.words if word.heard_at is None), len(voice.audio))
+    return next((sent.at for sent in evidence.witness.sent if _reaches(sent, voice.answer, missed)), 0.0)
+
+
+def _reaches(sent: SentAudio, answer: int, position: int) -> bool:
+    return sent.answer == answer and sent.position + len(sent.audio) >= position
 
 
 Units = Sequence[tuple[list[str], int]]

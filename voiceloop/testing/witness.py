@@ -191,6 +191,11 @@ class Witness(Processor):
     def on_transcript(self, transcript: Transcript) -> None:
         key = (-1 if transcript.utterance is None else transcript.utterance, transcript.segment)
         text, now, known = transcript.text.strip(), self.call.now, self.transcripts.get(key)
+        if transcript.anew:
+            for other, before in self.transcripts.items():
+                if other[0] == key[0] and other != key:
+                    before.text, before.at = "", now
+                    before.versions.append((now, ""))
         if known is None:
             if text:
                 self.transcripts[key] = RecognisedSegment(text, now, transcript.final, [(now, text)])

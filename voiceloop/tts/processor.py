@@ -11,6 +11,7 @@ from functools import partial
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.frames import Audio, Text, Word
+from voiceloop.handlers import watch
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
 from voiceloop.runtime import Canned
@@ -85,7 +86,7 @@ class TTSProcessor(Processor):
         self._named = tts
         self._tts = tts
         self.options = options or TTSOptions()
-        self._spoken: tuple[int, int] = (0, 0)
+        self._spoken: tuple[int, int] = (0, 0)  # an answer, and the bytes of sound it has up to here
 
     async def start(self) -> None:
         """Warm the voice, and render what is said in every call.
@@ -140,6 +141,12 @@ class TTSProcessor(Processor):
         if not audio:
             raise ProviderFailed("the voice gave no audio")
         return Canned(bytes(audio), tuple(words))
+
+    @watch
+    def on_audio(self, audio: Audio) -> None:
+        """A sound of somebody else's within an answer: what is spoken behind it begins that much later."""
+        before = self._spoken[1] if self._spoken[0] == audio.answer.id else 0
+        self._spoken = (audio.answer.id, before + len(audio.audio))
 
     async def on_text(self, text: Stream[Text]) -> None:
         """Speak one answer."""

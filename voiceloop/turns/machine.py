@@ -122,10 +122,17 @@ class TurnMachine:
         segment: int = 0,
         settled: bool = False,
         utterance: int | None = None,
+        anew: bool = False,
     ) -> list[Action]:
         """The recogniser gave words (see `frames.Transcript`). `settled` must not come before its `speech_paused`."""
         fresh = self.said.hear(
-            text, final=final, segment=segment, settled=settled, utterance=utterance, open_turn=self._unheard()
+            text,
+            final=final,
+            segment=segment,
+            settled=settled,
+            utterance=utterance,
+            open_turn=self._unheard(),
+            anew=anew,
         )
         if fresh and self.caller is Caller.SILENT and self.pending:  # late, or of speech too faint for the detector
             self.said.sounded(now)
@@ -135,8 +142,7 @@ class TurnMachine:
             self.caller = Caller.PAUSED
         if fresh and self.caller is Caller.PAUSED:
             self._settled = self._settled or settled
-        corrections = [Correct(before, after) for before, after in self.said.corrections()]
-        return [*corrections, *self.tick(now)]
+        return [*self._corrections(), *self.tick(now)]
 
     def digit(self, now: float) -> list[Action]:
         """The caller pressed a key: they are there."""
@@ -163,7 +169,7 @@ class TurnMachine:
             self.said.answered()
         elif self.said.was_heard(answer):
             self._cut = True
-        return self.tick(now)
+        return [*self._corrections(), *self.tick(now)]
 
     def agent_finished(self, now: float, answer: int, at: float) -> list[Action]:
         """The last sound of an answer was heard: for the conversation the answer is over."""
@@ -172,6 +178,14 @@ class TurnMachine:
     def answer_ended(self, now: float, answer: int) -> list[Action]:
         """No sound of an answer will be heard (any more): it failed, was cut, was discarded or had none."""
         return self._end(now, answer, now)
+
+    def call_ended(self) -> list[Correct]:
+        """The call is over, and nothing is decided any more; what is still to be put right."""
+        self.said.settle()
+        return self._corrections()
+
+    def _corrections(self) -> list[Correct]:
+        return [Correct(before, after) for before, after in self.said.corrections()]
 
     # --- time ---
 

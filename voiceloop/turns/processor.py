@@ -99,6 +99,7 @@ class TurnTaking(Processor):
                 segment=transcript.segment,
                 settled=transcript.settled,
                 utterance=transcript.utterance,
+                anew=transcript.anew,
             )
         )
 
@@ -135,11 +136,14 @@ class TurnTaking(Processor):
         self._over = True
         machine, last = self._decides, self._last
         conversation = self.call.conversation
+        corrections = machine.call_ended()
         if last is not None and not last.withdrawn and self._of_caller() == self._said_before:
             keep(conversation, last.text, self._went_on_from)  # the call ended before the model could take it
         if machine.pending:
             continued = machine.said.continued and last is not None
             keep(conversation, machine.pending, last.text if continued and last is not None else "")
+        for correction in corrections:
+            self._correct(correction)
 
     # --- decisions -----------------------------------------------------------------------------------------
 

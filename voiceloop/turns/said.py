@@ -67,7 +67,15 @@ class Said:
         self.started = at if self.started is None else self.started
 
     def hear(
-        self, text: str, *, final: bool, segment: int, settled: bool, utterance: int | None, open_turn: bool
+        self,
+        text: str,
+        *,
+        final: bool,
+        segment: int,
+        settled: bool,
+        utterance: int | None,
+        open_turn: bool,
+        anew: bool = False,
     ) -> bool:
         """Take a transcript (see `frames.Transcript`).
 
@@ -79,34 +87,35 @@ class Said:
         """
         late = utterance is not None and (utterance, segment) <= self._last
         if self.started is None or late:  # nothing was said since the last turn, or this is of before it
-            known = self._hear_late(text, final, segment, settled, utterance, open_turn)
+            known = self._hear_late(text, final, segment, settled, utterance, open_turn, anew)
             if late and not known:
-                self._correct(text, final or settled, segment, utterance)
+                self._correct(text, final or settled, segment, utterance, anew)
             if known and self.started is None:
                 return False
         if not late:  # else its turn was answered
-            self._speech.hear(text, final=final, segment=segment, settled=settled, utterance=utterance)
+            self._speech.hear(text, final=final, segment=segment, settled=settled, utterance=utterance, anew=anew)
         return True
 
     def _hear_late(
-        self, text: str, final: bool, segment: int, settled: bool, utterance: int | None, open_turn: bool
+        self, text: str, final: bool, segment: int, settled: bool, utterance: int | None, open_turn: bool, anew: bool
     ) -> bool:
         """Whether a transcript is of the last turn, and only tells more of that."""
         if settled and self._turn.repeats(text, segment, utterance):
             self.revised = self._changed()
             return True
-        if open_turn and self._turn.revises(segment, utterance):
-            self._turn.hear(text, final=final, segment=segment, utterance=utterance)
+        if open_turn and self._turn.revises(segment, utterance, anew=anew):
+            self._turn.hear(text, final=final, segment=segment, utterance=utterance, anew=anew)
             self.revised = final and self._changed()
             return True
         return False
 
-    def _correct(self, text: str, sure: bool, segment: int, utterance: int | None) -> None:
+    def _correct(self, text: str, sure: bool, segment: int, utterance: int | None, anew: bool) -> None:
         """Words came of a turn whose answer was heard: they change nothing but the record."""
-        turn = next((each for each in reversed(self._ended) if each.speech.revises(segment, utterance)), None)
+        turns = reversed(self._ended)
+        turn = next((each for each in turns if each.speech.revises(segment, utterance, anew=anew)), None)
         if turn is None:
             return
-        turn.speech.hear(text, final=sure, segment=segment, utterance=utterance)
+        turn.speech.hear(text, final=sure, segment=segment, utterance=utterance, anew=anew)
         now = turn.speech.text
         if sure and now and _words(now) != _words(turn.text):
             self._corrections.append((turn.text, now))
@@ -138,7 +147,14 @@ class Said:
 
     def answered(self) -> None:
         """An answer to the last turn is heard."""
+        self.settle()
         self.unanswered = self.revised = False
+
+    def settle(self) -> None:
+        """The last turn is not asked anew: what the recogniser has said of it since is put on record."""
+        if self.unanswered and self._ended and self._changed():
+            self._corrections.append((self._turn_text, self._turn.text))
+            self._turn_text = self._ended[-1].text = self._turn.text
 
     def take_back(self, cut: tuple[int, ...]) -> None:
         """Nobody heard an answer to the last turn, and the caller goes on: it is a part of what is being said.

@@ -42,14 +42,25 @@ class Speech:
         self._fresh = True
 
     def hear(
-        self, text: str, *, final: bool, segment: int, settled: bool = False, utterance: int | None = None
+        self,
+        text: str,
+        *,
+        final: bool,
+        segment: int,
+        settled: bool = False,
+        utterance: int | None = None,
+        anew: bool = False,
     ) -> None:
-        """A transcript came: it replaces an earlier one of its segment unless that was final.
+        """A transcript came: it replaces an earlier one of its segment unless that was final; when the utterance is
+        recognised anew, all of that.
 
         One that is settled and says nothing new only tells that no more will come of the audio so far: with more
         audio its segment may still be revised.
         """
         text = text.strip()
+        for each in self._utterances if anew else ():
+            if each.number == utterance:
+                each.segments.clear()
         known = self._known(segment, utterance)
         if settled and (not text or self.repeats(text, segment, utterance)):
             return
@@ -66,8 +77,10 @@ class Speech:
         known = self._known(segment, utterance)
         return known is not None and known.text == text.strip()
 
-    def revises(self, segment: int, utterance: int | None = None) -> bool:
-        """Whether a transcript of this segment would replace one that was not final."""
+    def revises(self, segment: int, utterance: int | None = None, *, anew: bool = False) -> bool:
+        """Whether a transcript of this segment would replace one that was not final, or all of its utterance."""
+        if anew:
+            return any(each.number == utterance for each in self._utterances)
         known = self._known(segment, utterance)
         return known is not None and not known.final
 

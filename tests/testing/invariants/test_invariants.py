@@ -402,6 +402,13 @@ def test_a_stall_of_the_process_excuses_a_hole_only_beyond_the_lead(held: Held, 
         assert not excused(hole, doctored(evidence, faults=((9.0, Stall(9.0, seconds)),)), Bounds())
 
 
+def test_stalls_that_follow_each_other_at_once_are_one(held: Held, doctored: Doctored) -> None:
+    hole, evidence = Violation("no hole in an answer", "", 5.0, 5.1), held()
+    for pause, expected in ((0.0, True), (0.1, False)):  # in a tenth of a second all of the lead is sent
+        stalls = ((4.3, Stall(4.3, 0.3)), (4.6 + pause, Stall(4.6 + pause, 0.4)))
+        assert excused(hole, doctored(evidence, faults=stalls), Bounds()) is expected
+
+
 def test_a_fault_of_ones_own_says_what_it_excuses(held: Held, doctored: Doctored) -> None:
     class Storm:
         excuses: ClassVar[dict[str, float]] = {"the call ends": 5.0}

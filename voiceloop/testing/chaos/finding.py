@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 
 from voiceloop.sim.artificial import Lexicon
@@ -12,6 +13,9 @@ from voiceloop.testing.chaos.shrink import Budget, shrink
 from voiceloop.twilio.media import Bot
 
 __all__ = ["Bench", "Finding", "find"]
+
+COLLECT = 50
+"""Calls after which garbage is collected."""
 
 HUNG_COST = 400.0
 """Seconds of telephone that a hung call counts for: it takes seconds of real time."""
@@ -45,11 +49,15 @@ class Bench:
         self._bounds = bounds
         self._wall = wall
         self._lexicon = Lexicon(letter=LETTER)
+        self._runs = 0
 
     def run(self, plan: Plan, *, twice: bool = False, wall: float | None = None) -> Outcome:
         """Have a call; with `twice` also look whether it is the same when it is made again."""
         if len(self._lexicon._sounds) > WORDS:
             self._lexicon = Lexicon(letter=LETTER)
+        self._runs += 1
+        if self._runs % COLLECT == 0:
+            gc.collect()  # what was looked at when its call was over is in no young generation any more
         run = run_twice if twice else run_plan
         return run(self._bot, plan, bounds=self._bounds, lexicon=self._lexicon, wall=wall or self._wall)
 

@@ -161,9 +161,11 @@ def run_plan(
             failures.append(_raised(error))
     failures += [Failure(kind, line) for kind, line in noise.lines]
     evidence = _evidence(run, left)
-    if evidence is not None and evidence.carrier is not None:
+    if evidence is not None and (evidence.faults or left) and not _taken(run):
+        evidence.skip("everything: the line broke before the bot had taken the call")
+    elif evidence is not None:
         failures += [Failure(each.invariant, each.message, each.at) for each in check(evidence, bounds)]
-    if left and not any("left" in failure.invariant for failure in failures):
+    if left and not _taken(run):
         failures.append(Failure("nothing is left", "; ".join(left)))
     seconds = len(evidence.carrier.heard) / 8000 if evidence is not None and evidence.carrier is not None else 0.0
     injected = Counter(_kind(each.fault) for each in evidence.faults) if evidence is not None else Counter[str]()
@@ -207,6 +209,10 @@ def _raised(error: Exception) -> Failure:
     if isinstance(error, VirtualTimeExceeded):
         return Failure("the call ends", f"not within {MAX_TIME:g} s: {line}", detail=detail)
     return Failure(f"raised {type(error).__name__}", line, detail=detail)
+
+
+def _taken(run: _Run) -> bool:
+    return run.dialled is not None and run.dialled.taken
 
 
 def _evidence(run: _Run, left: Sequence[str]) -> Evidence | None:

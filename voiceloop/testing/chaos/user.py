@@ -15,9 +15,11 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded, GaveUp
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.stt.base import STT
+from voiceloop.testing.book import tests_folder
 from voiceloop.testing.chaos.plan import Plan
 from voiceloop.testing.chaos.scene import Scene
-from voiceloop.testing.dial import _bot_of, dial
+from voiceloop.testing.dial import dial
+from voiceloop.testing.dial_bot import bot_of
 from voiceloop.testing.dialled import Dialled
 from voiceloop.tts.base import TTS
 from voiceloop.twilio.media import Bot
@@ -68,7 +70,7 @@ class Chaos:
             BrokenInvariants: something that must hold of every call did not.
         """
         scene = self._scene = self.plan.scene(lexicon or Lexicon(), stt=stt, llm=llm, tts=tts)
-        answer, _ = _bot_of(bot)
+        answer, _ = bot_of(bot, tests_folder())
         line = scene.carrier
         if carrier is not None:
             line = dataclasses.replace(carrier, faults=(*carrier.faults, *line.faults))
