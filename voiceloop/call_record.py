@@ -45,8 +45,8 @@ class Record:
         self._serving: dict[str, tuple[str, str]] = {}
         self._spoken: dict[Answer, SpokenAnswer] = {}
         self._withdrawn: tuple[Answer, UserTurn, SpokenAnswer | None] | None = None
-        self._heard_after_all = ""
-        """What was said in the last turn, when it was taken back before it was known that its answer was heard."""
+        self._closed: UserTurn | None = None
+        """The last turn that is in `turns`."""
         self._went_on = 0
         """The last answer to a turn that went on from the one before, of those that are closed."""
         self._on_turn: list[Callable[[Turn], object]] = []
@@ -139,9 +139,9 @@ class Record:
     def _close_turn(self, answer: Answer, said: UserTurn, spoken: SpokenAnswer | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
         text = said.text
-        if said.continued and f"{text} ".startswith(f"{self._heard_after_all} "):
-            text = text[len(self._heard_after_all) :].strip()
-        self._heard_after_all = said.text if said.withdrawn else ""
+        before, self._closed = self._closed, said
+        if said.continued and before is not None and before.withdrawn and f"{text} ".startswith(f"{before.text} "):
+            text = text[len(before.text) :].strip()  # it was taken back when it had been told
         turn = Turn(len(self.turns) + 1, text, latency=latency_of(times), answer=answer.id)
         if spoken is not None and spoken.known:
             turn.heard, turn.unheard, turn.interrupted = spoken.heard, spoken.unheard, spoken.interrupted
@@ -191,7 +191,7 @@ class Record:
     def cut(self) -> None:
         """Let go of everything that may lead back to the call."""
         self._spoken.clear()
-        self._withdrawn = None
+        self._withdrawn = self._closed = None
         self._on_turn.clear()
         self._on_end.clear()
 

@@ -100,6 +100,18 @@ def test_a_turn_that_goes_on_in_the_moment_of_its_end_is_one_turn(order):
     assert [turn.caller for turn in report.turns] == ["two coffees please"]
 
 
+def test_a_turn_that_is_taken_back_when_its_answer_has_failed_is_not_told_twice():
+    record = Record("call")
+    first = UserTurn("two coffees", 1.0, 2.0, 2.5, 2.5)
+    second = UserTurn("two coffees please", 1.0, 3.0, 3.5, 3.5, continued=True)
+    for number, turn in enumerate((first, second), 1):
+        answer = Answer(number, turn=turn)
+        answer._close("failed")
+        record.close_answer(answer)
+        turn.withdrawn = turn is first  # the caller went on, over the apology
+    assert [turn.caller for turn in record.report("completed", 9.0, []).turns] == ["two coffees", "please"]
+
+
 @pytest.mark.parametrize(
     ("heard", "more", "rows"),
     [

@@ -246,7 +246,10 @@ class Driver(Tape):
         if not self.free:
             self._moments[name] = self.loop.create_future()
             await self._moments[name]
-        return self._within(act)
+        done = self._within(act)
+        if name == "end":  # nothing goes out any more: in which order what is left ends is nobody's concern
+            self._end()
+        return done
 
     def outside(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any], act: Callable[[], R]) -> R:
         """Code that is no part of the call does something to it now: the recording has that already, or never had."""

@@ -12,7 +12,7 @@ from typing import Final
 from voiceloop.testing.bounds import Bounds, Violation
 from voiceloop.testing.evidence import Evidence
 
-__all__ = ["EXCUSES", "excused", "name_of"]
+__all__ = ["EXCUSES", "excused", "name_of", "stood_still"]
 
 AGREES: Final = "the conversation agrees"
 AHEAD: Final = "no more is sent ahead than stated"
@@ -126,11 +126,11 @@ def excused(violation: Violation, evidence: Evidence, bounds: Bounds) -> bool:
         return False
     return any(
         seconds > bounds.lead - _CHUNK and _explains(violation, at, seconds + 1.0)
-        for at, seconds in _stood_still(evidence)
+        for at, seconds in stood_still(evidence)
     )
 
 
-def _stood_still(evidence: Evidence) -> list[tuple[float, float]]:
+def stood_still(evidence: Evidence) -> list[tuple[float, float]]:
     """When the process stood still, and for how long; stalls that follow each other at once are one."""
     found: list[tuple[float, float]] = []
     for at, fault in sorted(evidence.faults, key=lambda injected: injected[0]):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from voiceloop.conversation import Message
 from voiceloop.testing.bounds import Bounds, Violation
 from voiceloop.testing.evidence import Evidence, Voice
-from voiceloop.testing.excuses import name_of
+from voiceloop.testing.excuses import name_of, stood_still
 from voiceloop.testing.witness import AnswerFacts, SentAudio
 
 __all__ = ["INVARIANTS", "words_of"]
@@ -32,7 +32,8 @@ def memory_is_what_was_heard(evidence: Evidence, bounds: Bounds) -> Iterator[Vio
     """Of each answer, what is remembered is what the caller heard of it."""
     if evidence.carrier is None:
         return
-    untimed = any(_untimed(answer) for answer in evidence.witness.answers.values())
+    answers = evidence.witness.answers.values()
+    untimed = any(map(_untimed, answers)) or not any(answer.timed for answer in answers)
     for number, voice in evidence.voices.items():
         answer = evidence.witness.answers.get(number)
         if answer is None or not _readable(evidence, answer, voice, untimed):
@@ -150,6 +151,9 @@ def _could_be_known(evidence: Evidence, units: Units, times: Sequence[float | No
     assert evidence.carrier is not None
     ends = [at for at in (evidence.line_ended, evidence.witness.ended) if at is not None]
     latest = min(ends, default=float("inf"))
+    for at, seconds in stood_still(evidence):
+        if at < latest <= at + seconds + _MARGIN:  # what came meanwhile was not read any more
+            latest = at
     latest -= evidence.carrier.options.delay_to_server + evidence.jitter + _MARGIN
     return max(remembered, _heard_units(units, [at if at is not None and at < latest else None for at in times]))
 

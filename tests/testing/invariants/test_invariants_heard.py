@@ -179,6 +179,36 @@ def test_turns_are_numbered_and_have_an_answer_each(held: Held, doctored: Doctor
     assert [each.message for each in check(doctored(evidence))] == ["expected turn 2, its number is 3"]
 
 
+def test_what_is_heard_while_the_process_stands_still_at_the_end_cannot_be_known(
+    held: Held, doctored: Doctored
+) -> None:
+    async def talk(caller: Caller, call: Call) -> None:
+        await caller.waits(3.6)
+        call.say(MENU)
+        asyncio.get_running_loop().call_at(4.1, call.end)
+        await caller.waits(2.0)
+
+    evidence = held(talk, line=CarrierOptions(faults=(Stall(3.65, 0.6),)))
+    assert [word.text for word in evidence.voices[2].words if word.heard_at] == ["We", "have"]
+    assert evidence.witness.answers[2].heard == ""
+    assert check(evidence) == []
+    assert names(doctored(evidence, faults=())) == ["memory is what was heard"]
+
+
+def test_a_voice_that_never_says_when_a_word_is_spoken_is_left_alone_when_it_is_cut(held: Held) -> None:
+    async def talk(caller: Caller, call: Call) -> None:
+        await caller.says("hello there")  # over the greeting
+        await caller.interrupts("two coffees please", after=0.6)
+
+    lexicon = Lexicon(letter=0.03)  # faster than the estimate
+    voice = ScriptedTTS(lexicon, words=False, speed=1.5)
+    evidence = held(talk, lexicon=lexicon, tts=voice, replies=["Wonderful mornings everybody, what may it be?"])
+    assert [word.text for word in evidence.voices[2].words if word.heard_at] == ["Wonderful", "mornings"]
+    assert [answer.heard for answer in evidence.witness.answers.values()][:2] == ["", ""]
+    assert check(evidence) == []
+    assert any("does not say when a word is spoken" in skipped for skipped in evidence.skipped)
+
+
 # --- barge-in -------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +254,20 @@ def test_an_answer_that_may_not_be_interrupted_goes_on(held: Held, doctored: Doc
     assert check(evidence) == []
     evidence.witness.answers[2].interruptible = True
     assert names(doctored(evidence)) == ["the agent stops for the caller"]
+
+
+def test_an_answer_that_begins_behind_one_that_goes_on_has_its_own_time_to_stop(held: Held) -> None:
+    async def talk(caller: Caller, call: Call) -> None:
+        await caller.hears()
+        call.say("This call is recorded.", interruptible=False)
+        call.say(MENU)
+        await caller.waits(1.0)
+        await caller.says("one mocha and one tea please and a cake")
+        await caller.waits(8.0)
+
+    evidence = held(talk)
+    assert evidence.voices[3].pieces != []  # its first sound, while the caller speaks
+    assert check(evidence) == []
 
 
 def test_a_word_too_short_to_interrupt_breaks_nothing(held: Held) -> None:
