@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from silero_by_level import SileroByLevel
+
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, Runtime, TurnTaking
 from voiceloop.errors import VoiceloopError
 from voiceloop.flight import read_flight
@@ -33,7 +35,6 @@ from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.loop import run_virtual
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, dial
 from voiceloop.vad.base import VADModel
-from voiceloop.vad.silero import SileroModel
 
 LEXICON = Lexicon()
 STT, TTS = ScriptedSTT(LEXICON, delay=0.1), ScriptedTTS(LEXICON, first=0.1)
@@ -189,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = {
         **replays(count, chosen.seed),
         "energy": cost(turns, repeat, None),
-        "silero": cost(turns, repeat, SileroModel()),
+        "silero": cost(turns, repeat, SileroByLevel()),
     }
     if chosen.json:
         print(json.dumps(result))

@@ -18,8 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from silero_by_level import SileroByLevel
+
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
-from voiceloop.audio.levels import level
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.loop import run_virtual
@@ -27,7 +28,6 @@ from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, dial
 from voiceloop.turns.events import TurnOptions
 from voiceloop.vad.base import VADModel
 from voiceloop.vad.energy import EnergyModel
-from voiceloop.vad.silero import SileroModel
 
 GREETING = "Hello, how can I help?"
 PATIENT = TurnOptions(reprompt_after=60.0)
@@ -36,8 +36,6 @@ ANSWERS = [
     "That makes two of them then. We keep them warm for you until five, and you can pay when you come.",
     "Yes, we are open until six in the evening. The kitchen closes half an hour before that.",
 ]
-SPEECH = -45.0
-"""dBFS above which artificial words lie."""
 LEXICON = Lexicon()
 LLM = ScriptedLLM(lambda messages: ANSWERS[len(messages) % len(ANSWERS)], first=0.2, rate=50)
 TTS = ScriptedTTS(LEXICON, first=0.09)
@@ -49,21 +47,6 @@ def bot(call: Call) -> Pipeline:
     return Pipeline(
         [call.transport, EnergyVAD(), STT, TurnTaking(GREETING, PATIENT), LLMAggregator(LLM), TTS, AudioStreamer()]
     )
-
-
-class SileroByLevel(SileroModel):
-    """Does all of Silero's work, and answers by level: it does not always take artificial words for speech."""
-
-    def new_line(self) -> Any:
-        """For the audio of one call."""
-        line = super().new_line()
-
-        class ByLevel:
-            def probability(self, window: bytes) -> float:
-                line.probability(window)
-                return 1.0 if level(window) > SPEECH else 0.0
-
-        return ByLevel()
 
 
 async def conversation(turns: int, length: float, vad: VADModel, record: Path) -> dict[str, Any]:
