@@ -1,4 +1,4 @@
-"""Silero's model at work on artificial words, for benchmarks: all of its cost, and an answer it does not always give."""
+"""Silero's model at work on artificial words: all of its cost, and an answer it does not always give."""
 
 from __future__ import annotations
 
