@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["HEAD", "TURNS", "Entry", "Kind", "entries_of"]
+__all__ = ["HEAD", "PROVIDERS", "SENT_PLACE", "TURNS", "Entry", "Kind", "entries_of", "failure_text"]
 
 HEAD: Final = struct.Struct("<BIdI")
+SENT_PLACE: Final = struct.Struct("<dI")
+"""The content of a `Kind.SENT`."""
+PROVIDERS: Final = ("stt", "llm", "tts")
+"""Kinds of providers; an entry has the place of one here for its number."""
 
 
 class Kind(IntEnum):
@@ -97,6 +101,11 @@ class Entry:
     def text(self) -> str:
         """The content of an entry that holds text."""
         return self.content.decode("utf-8", "replace")
+
+
+def failure_text(failure: tuple[str, str] | None) -> bytes:
+    """A failure as it stands in an entry: the type of the error, and what that said."""
+    return b"" if failure is None else f"{failure[0]}\n{failure[1]}".encode("utf-8", "replace")[:4000]
 
 
 def entries_of(block: bytes) -> Iterator[Entry]:

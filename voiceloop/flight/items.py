@@ -5,19 +5,33 @@ JSON behind a letter for the class; of a voice the length of that, and the audio
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from voiceloop.conversation import Message, ToolCall
 from voiceloop.frames import Transcript, Word
 from voiceloop.llm.base import Echo, Usage
+from voiceloop.runtime import Canned
 from voiceloop.served import Served
 from voiceloop.stt.base import Flush
 from voiceloop.tts.base import Speech
 
-__all__ = ["FlushNumber", "NotKept", "decode_item", "encode_item", "from_json", "part_of", "plain", "to_json"]
+__all__ = [
+    "FlushNumber",
+    "NotKept",
+    "decode_canned",
+    "decode_item",
+    "encode_canned",
+    "encode_item",
+    "from_json",
+    "hashed",
+    "parts_of",
+    "plain",
+    "to_json",
+]
 
 
 class NotKept:
@@ -74,6 +88,31 @@ def part_of(name: str, part: object) -> bytes:
     return to_json([name, plain(part)])
 
 
+def parts_of(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The parts of a request: each of a list is one."""
+    for name, value in request.items():
+        for part in value if isinstance(value, list | tuple) else [value]:
+            yield name, part
+
+
+def hashed(name: str, part: object) -> tuple[bytes, bytes]:
+    """The SHA-256 of a part of a request, and what it is of."""
+    content = part_of(name, part)
+    return hashlib.sha256(content).digest(), content
+
+
+def encode_canned(text: str, words: Sequence[Word] | None, audio: bytes) -> bytes:
+    """A text that was looked for among those rendered ahead; `words` and audio only when they are not known yet."""
+    return _headed(to_json([text] if words is None else [text, _word_list(words)]), audio)
+
+
+def decode_canned(content: bytes) -> tuple[str, Canned | None]:
+    """The text, and its speech if that stands here."""
+    head, audio = _parted(content)
+    text, *words = from_json(head)
+    return text, Canned(audio, tuple(Word(*word) for word in words[0])) if words else None
+
+
 def to_json(value: object) -> bytes:
     """As JSON, in UTF-8."""
     return _encode(value).encode("utf-8", "surrogatepass")
@@ -84,8 +123,7 @@ def from_json(content: bytes) -> Any:
 
 
 def _transcript(item: Transcript) -> bytes:
-    words = [[word.text, word.start, word.end] for word in item.words]
-    return b"t" + to_json([item.text, item.final, item.segment, item.settled, words])
+    return b"t" + to_json([item.text, item.final, item.segment, item.settled, _word_list(item.words)])
 
 
 def _read_transcript(content: bytes) -> Transcript:
@@ -94,14 +132,26 @@ def _read_transcript(content: bytes) -> Transcript:
 
 
 def _speech(item: Speech) -> bytes:
-    words = to_json([[word.text, word.start, word.end] for word in item.words]) if item.words else b""
-    return b"v" + len(words).to_bytes(4, "little") + words + item.audio
+    return b"v" + _headed(to_json(_word_list(item.words)) if item.words else b"", item.audio)
 
 
 def _read_speech(content: bytes) -> Speech:
-    size = int.from_bytes(content[:4], "little")
-    words = from_json(content[4 : 4 + size]) if size else []
-    return Speech(content[4 + size :], tuple(Word(*word) for word in words))
+    words, audio = _parted(content)
+    return Speech(audio, tuple(Word(*word) for word in from_json(words)) if words else ())
+
+
+def _word_list(words: Sequence[Word]) -> list[list[Any]]:
+    return [[word.text, word.start, word.end] for word in words]
+
+
+def _headed(head: bytes, audio: bytes) -> bytes:
+    """JSON in front of audio: its length (4 bytes, little-endian), the JSON, the audio."""
+    return len(head).to_bytes(4, "little") + head + audio
+
+
+def _parted(content: bytes) -> tuple[bytes, bytes]:
+    size = 4 + int.from_bytes(content[:4], "little")
+    return content[4:size], content[size:]
 
 
 def _echo(item: Echo) -> bytes:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import logging
 import re
-import struct
 from array import array
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
@@ -18,9 +16,9 @@ from typing import Any, Final, TypeVar
 from voiceloop.answer import Answer
 from voiceloop.call import Call
 from voiceloop.conversation import Message
-from voiceloop.flight.entries import HEAD, Kind
+from voiceloop.flight.entries import HEAD, PROVIDERS, SENT_PLACE, Kind, failure_text
 from voiceloop.flight.header import header_of
-from voiceloop.flight.items import encode_item, part_of, plain, to_json
+from voiceloop.flight.items import encode_canned, encode_item, hashed, parts_of, plain, to_json
 from voiceloop.flight.notes import FlightNotes
 from voiceloop.flight.options import SUFFIX, FlightOptions
 from voiceloop.flight.redact import Redaction
@@ -36,22 +34,23 @@ from voiceloop.runtime import Canned
 from voiceloop.tts.base import Speech
 from voiceloop.twilio.messages import Dtmf, Media
 
-__all__ = ["PROVIDERS", "SENT_PLACE", "FlightRecorder", "failure_text", "open_recorder"]
+__all__ = ["FlightRecorder", "open_recorder"]
 
 log = logging.getLogger("voiceloop.flight")
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-PROVIDERS: Final = {"stt": 0, "llm": 1, "tts": 2}
-"""Kinds of providers by their number in an entry."""
 BLOCK: Final = 32 * 1024
 """Bytes after which what was gathered is written."""
 DELAY: Final = 0.5
 """Seconds after which it is written anyway, with the next thing that happens."""
+# What happens most often is written without the call of `_add`, and with kinds that are plain numbers.
 _HEAD: Final = HEAD.pack
+_STEP: Final = int(Kind.STEP)
+_MEDIA_IN: Final = int(Kind.MEDIA_IN)
+_NUMBER: Final = {kind: number for number, kind in enumerate(PROVIDERS)}
 _NAME: Final = re.compile(r"[^\w.-]+")
-SENT_PLACE: Final = struct.Struct("<dI")
 
 
 def open_recorder(where: FlightOptions | str | PathLike[str], call: Call) -> FlightRecorder | None:
@@ -168,7 +167,7 @@ class FlightRecorder:
     def item(self, kind: str, item: object) -> None:
         """A provider gives something."""
         self._at = self._time()
-        self._add(Kind.ITEM, PROVIDERS[kind], encode_item(self._redacted(item)))
+        self._add(Kind.ITEM, _NUMBER[kind], encode_item(self._redacted(item)))
 
     def _redacted(self, item: Any) -> Any:
         redaction = self._redaction
@@ -177,9 +176,11 @@ class FlightRecorder:
         if isinstance(item, str):
             return redaction.text(item)
         if isinstance(item, Speech):
-            words = tuple(Word(redaction.text(word.text), word.start, word.end) for word in item.words)
-            return Speech(redaction.audio(item.audio), words)
+            return Speech(redaction.audio(item.audio), self._redacted_words(item.words))
         return plain(redaction.value(plain(item))) if "text" in redaction.parts else item
+
+    def _redacted_words(self, words: Sequence[Word]) -> tuple[Word, ...]:
+        return tuple(Word(self._redaction.text(word.text), word.start, word.end) for word in words)
 
     def message(self, message: str | bytes, take: Callable[[str | bytes], None]) -> None:
         """A message of the carrier."""
@@ -196,17 +197,17 @@ class FlightRecorder:
         """What it says: of audio the time and the bytes, of anything else all of it."""
         if type(event) is Media:
             payload = self._redaction.audio(event.payload)
-            self._entries.append(_HEAD(21, event.timestamp_ms, self._at, len(payload)) + payload)
+            self._entries.append(_HEAD(_MEDIA_IN, event.timestamp_ms, self._at, len(payload)) + payload)
             self._size += len(payload)
         else:
             text = message if isinstance(message, str) else message.decode("utf-8", "replace")
             if type(event) is Dtmf:
-                text = self._redaction.text(text) if "text" in self._redaction.parts else text
+                text = self._redaction.text(text)
             self._add(Kind.OTHER_IN, 0, text[:65536].encode("utf-8", "surrogatepass"))
 
     def ended(self, kind: str, failure: tuple[str, str] | None) -> None:
         """A provider has given all, or failed."""
-        self._add(Kind.ENDED, PROVIDERS[kind], self._failure(failure))
+        self._add(Kind.ENDED, _NUMBER[kind], self._failure(failure))
 
     def sent(self, kind: str, detail: str | bytes) -> None:
         """A message for the carrier."""
@@ -217,19 +218,15 @@ class FlightRecorder:
 
     def requested(self, kind: str, request: Mapping[str, Any]) -> None:
         """The hashes of a request; its parts, when they are new."""
-        hashes = []
-        for name, value in request.items():
-            for part in value if isinstance(value, list | tuple) else [value]:
-                hashes.append(self._part(name, part))
-        self._add(Kind.REQUEST, PROVIDERS[kind], b"".join(hashes))
+        hashes = [self._part(name, part) for name, part in parts_of(request)]
+        self._add(Kind.REQUEST, _NUMBER[kind], b"".join(hashes))
 
     def _part(self, name: str, part: Any) -> bytes:
         """The hash of a part; most were in the request before."""
         known = (part.role, part.text, part.calls, part.results) if type(part) is Message else None
         if known is not None and (digest := self._digests.get(known)) is not None:
             return digest
-        content = part_of(name, part)
-        digest = hashlib.sha256(content).digest()
+        digest, content = hashed(name, part)
         if known is not None:
             self._digests[known] = digest
         if digest not in self._parts:
@@ -248,14 +245,12 @@ class FlightRecorder:
 
     def canned(self, text: str, found: Canned | None) -> Canned | None:
         """Whether a text was there; its audio once."""
-        values: list[Any] = [self._redaction.text(text)]
-        audio = b""
+        words, audio = None, b""
         if found is not None and text not in self._canned:
             self._canned.add(text)
-            audio = self._redaction.audio(found.audio)
-            values.append([(self._redaction.text(word.text), word.start, word.end) for word in found.words])
-        head = to_json(values)
-        self._add(Kind.CANNED, int(found is not None), len(head).to_bytes(4, "little") + head + audio)
+            words, audio = self._redacted_words(found.words), self._redaction.audio(found.audio)
+        content = encode_canned(self._redaction.text(text), words, audio)
+        self._add(Kind.CANNED, int(found is not None), content)
         return found
 
     def probability(self, value: Callable[[bytes], float], window: bytes) -> float:
@@ -298,7 +293,7 @@ class FlightRecorder:
     def step(self, number: int) -> None:
         """A task goes on."""
         self._at = at = self._time()
-        self._entries.append(_HEAD(2, number, at, 0))
+        self._entries.append(_HEAD(_STEP, number, at, 0))
         self.inside = True
 
     def finished(self, number: int, failure: BaseException | None, act: Callable[[], None]) -> None:
@@ -339,11 +334,6 @@ class FlightRecorder:
 
     def _note_sent(self, answer: int, at: float, position: int) -> None:
         self._add(Kind.SENT, answer, SENT_PLACE.pack(at, position))
-
-
-def failure_text(failure: tuple[str, str] | None) -> bytes:
-    """A failure as it stands in an entry: the type of the error, and what that said."""
-    return b"" if failure is None else f"{failure[0]}\n{failure[1]}".encode("utf-8", "replace")[:4000]
 
 
 def _argument(value: Any, redaction: Redaction) -> Any:

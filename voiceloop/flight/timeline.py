@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from voiceloop.answer import Answer
 from voiceloop.conversation import Conversation
-from voiceloop.flight.entries import Entry, Kind
+from voiceloop.flight.entries import SENT_PLACE, Entry, Kind
 from voiceloop.flight.items import from_json
 from voiceloop.flight.reader import BadFlight, Flight
-from voiceloop.flight.recorder import SENT_PLACE
 from voiceloop.flight.timeline_facts import Facts
 from voiceloop.flight.timeline_report import report_from, turn_from
 from voiceloop.frames import (

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from voiceloop.conversation import ToolCall
-from voiceloop.flight.entries import Entry, Kind
+from voiceloop.flight.entries import PROVIDERS, Entry, Kind
 from voiceloop.flight.items import FlushNumber, decode_item, from_json
 from voiceloop.record.why_facts import Act, Bark, DetailedTimeline, Failure, ModelRequest, Stood, ToolRun
 from voiceloop.served import Served
 
 __all__ = ["Facts"]
 
-_KINDS: Final = ("stt", "llm", "tts")
-_MODEL: Final = 1
+_MODEL: Final = PROVIDERS.index("llm")
 _TOOL: Final = "tool "
 """How the name of a task begins that runs one."""
 
@@ -72,7 +71,7 @@ class Facts:
         item = decode_item(entry.content)
         if isinstance(item, Served):
             if item.instead_of:
-                kind = _KINDS[entry.number]
+                kind = PROVIDERS[entry.number]
                 self._line.stood.append(Stood(self._at(entry.at), kind, item.name, item.instead_of, item.why))
         elif isinstance(item, FlushNumber):
             self._line.settled.append(self._at(entry.at))
@@ -88,7 +87,7 @@ class Facts:
         if entry.number == _MODEL and self._request is not None and self._request.ended is None:
             self._request.ended, self._request.failure = at, failure
         if failure:
-            self._line.failures.append(Failure(at, _KINDS[entry.number], failure))
+            self._line.failures.append(Failure(at, PROVIDERS[entry.number], failure))
 
     # --- tools ---
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from voiceloop.errors import quoted
-from voiceloop.flight.entries import Entry, Kind
+from voiceloop.flight.entries import PROVIDERS, Entry, Kind
 from voiceloop.flight.items import decode_item, from_json
 
 __all__ = ["Difference", "shown"]
 
 WIDTH = 56
 """Characters of a column when two things stand side by side."""
-_PROVIDERS = ("stt", "llm", "tts")
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ def _item(entry: Entry) -> str:
     item = decode_item(entry.content)
     audio = getattr(item, "audio", None)
     value = f"{len(audio)} bytes of voice" if audio is not None else quoted(repr(item))
-    return f"{_PROVIDERS[entry.number]} gives {value}"
+    return f"{PROVIDERS[entry.number]} gives {value}"
 
 
 def _note(entry: Entry) -> str:
@@ -86,8 +85,8 @@ _SHOWN: Final[dict[Kind, Callable[[Entry], str]]] = {
     Kind.MARK_OUT: lambda entry: f"mark {entry.text}",
     Kind.CLEAR_OUT: lambda entry: "clear",
     Kind.ITEM: _item,
-    Kind.ENDED: lambda entry: f"{_PROVIDERS[entry.number]} has given all {quoted(entry.text)}".rstrip(),
-    Kind.REQUEST: lambda entry: f"{_PROVIDERS[entry.number]} is asked",
+    Kind.ENDED: lambda entry: f"{PROVIDERS[entry.number]} has given all {quoted(entry.text)}".rstrip(),
+    Kind.REQUEST: lambda entry: f"{PROVIDERS[entry.number]} is asked",
     Kind.TIMER: lambda entry: f"timer {entry.text!r} fires",
     Kind.SPAWN: lambda entry: f"{entry.text} begins",
     Kind.MOMENT: lambda entry: f"the call: {entry.text}",

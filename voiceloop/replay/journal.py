@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from voiceloop.call import Call
 from voiceloop.conversation import ToolResult
-from voiceloop.flight.entries import Kind
-from voiceloop.flight.items import encode_item, from_json, part_of, to_json
+from voiceloop.flight.entries import PROVIDERS, SENT_PLACE, Kind, failure_text
+from voiceloop.flight.items import decode_canned, encode_item, from_json, hashed, parts_of, to_json
 from voiceloop.flight.notes import FlightNotes
 from voiceloop.flight.reader import Flight
-from voiceloop.flight.recorder import PROVIDERS, SENT_PLACE, failure_text
 from voiceloop.flight.report import report_values
-from voiceloop.frames import Word
 from voiceloop.processor import Processor
 from voiceloop.replay.driver import Driver
 from voiceloop.replay.loop import ReplayLoop
@@ -58,7 +55,7 @@ class ReplayJournal(Driver):
 
     def item(self, kind: str, item: object) -> None:
         """It was given."""
-        self._expect(Kind.ITEM, PROVIDERS[kind], encode_item(item), f"{kind} gives something else")
+        self._expect(Kind.ITEM, PROVIDERS.index(kind), encode_item(item), f"{kind} gives something else")
 
     def message(self, message: str | bytes, take: Callable[[str | bytes], None]) -> None:
         """Messages come from the recording only."""
@@ -68,7 +65,7 @@ class ReplayJournal(Driver):
 
     def ended(self, kind: str, failure: tuple[str, str] | None) -> None:
         """It was given."""
-        self._expect(Kind.ENDED, PROVIDERS[kind], failure_text(failure), f"{kind} ends otherwise")
+        self._expect(Kind.ENDED, PROVIDERS.index(kind), failure_text(failure), f"{kind} ends otherwise")
 
     def sent(self, kind: str, detail: str | bytes) -> None:
         """A message for the carrier."""
@@ -82,14 +79,10 @@ class ReplayJournal(Driver):
 
     def requested(self, kind: str, request: Mapping[str, Any]) -> None:
         """A request, by its hash."""
-        hashes = b""
-        for name, value in request.items():
-            for part in value if isinstance(value, list | tuple) else [value]:
-                content = part_of(name, part)
-                digest = hashlib.sha256(content).digest()
-                self._parts.setdefault(digest, content)
-                hashes += digest
-        self._expect(Kind.REQUEST, PROVIDERS[kind], hashes, f"{kind} is asked something else")
+        parts = [hashed(name, part) for name, part in parts_of(request)]
+        self._parts.update(parts)
+        hashes = b"".join(digest for digest, _ in parts)
+        self._expect(Kind.REQUEST, PROVIDERS.index(kind), hashes, f"{kind} is asked something else")
 
     async def _may(self, what: tuple[Kind, int]) -> None:
         while not self.free and not self._allowed[what]:
@@ -115,16 +108,14 @@ class ReplayJournal(Driver):
             return None
         if entry.kind is not Kind.CANNED:
             self._differ(entry, f"{text!r} is to be said", "something is said that was not")
-        size = int.from_bytes(entry.content[:4], "little")
-        recorded, *words = from_json(entry.content[4 : 4 + size])
+        recorded, speech = decode_canned(entry.content)
         if recorded != text:
             self._differ(entry, f"{text!r} is to be said", f"something else is said than {recorded!r}")
         self.take()
         if not entry.number:
             return None
-        if words:
-            made = tuple(Word(*word) for word in words[0])
-            self._canned[text] = Canned(entry.content[4 + size :], made)
+        if speech is not None:
+            self._canned[text] = speech
         return self._canned[text]
 
     def probability(self, value: Callable[[bytes], float], window: bytes) -> float:

@@ -23,7 +23,7 @@ from voiceloop.replay.loop import ReplayLoop
 from voiceloop.replay.providers import ReplayRuntime, substitutes_of
 from voiceloop.runtime import Limits
 
-__all__ = ["Replayed", "bot_of", "replay"]
+__all__ = ["Replayed", "bot_of", "flight_to_drive", "replay"]
 
 Bot = Callable[[Call], Pipeline | Awaitable[Pipeline]]
 
@@ -71,12 +71,7 @@ def replay(path: str | PathLike[str] | Flight, bot: Bot | None = None) -> Replay
         RuntimeError: an event loop is running in this thread already.
     """
     _require_no_loop()
-    flight = path if isinstance(path, Flight) else read_flight(path)
-    if flight.redacted:
-        left_out = " and ".join(flight.redacted)
-        raise BadFlight(f"{flight.path} was recorded without {left_out}: it can be inspected, not replayed")
-    if flight.header["line"]["kind"] != "TwilioTransport":
-        raise BadFlight(f"{flight.path}: a call over a {flight.header['line']['kind']} cannot be replayed")
+    flight = flight_to_drive(path)
     bot = bot or bot_of(flight)
     loop = ReplayLoop(max_time=None)
     driver = ReplayJournal(flight, loop)
@@ -86,6 +81,21 @@ def replay(path: str | PathLike[str] | Flight, bot: Bot | None = None) -> Replay
     difference = driver.difference or _reports(flight, driver)
     length = flight.entries[-1].at - flight.header["at"] if flight.entries else 0.0
     return Replayed(difference is None, difference, driver.messages, driver.compared, length, flight.whole)
+
+
+def flight_to_drive(path: str | PathLike[str] | Flight) -> Flight:
+    """A recording that a call can be driven from.
+
+    Raises:
+        BadFlight: something was left out of it, or it is of another kind of line.
+    """
+    flight = path if isinstance(path, Flight) else read_flight(path)
+    if flight.redacted:
+        left_out = " and ".join(flight.redacted)
+        raise BadFlight(f"{flight.path} was recorded without {left_out}: it can be inspected, not replayed")
+    if flight.header["line"]["kind"] != "TwilioTransport":
+        raise BadFlight(f"{flight.path}: a call over a {flight.header['line']['kind']} cannot be replayed")
+    return flight
 
 
 def _require_no_loop() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from voiceloop.call import Call
 from voiceloop.conversation import ToolResult
-from voiceloop.flight.items import part_of
+from voiceloop.flight.items import hashed, parts_of
 from voiceloop.flight.notes import FlightNotes
 from voiceloop.processor import Processor
 from voiceloop.registry import Handle
@@ -220,14 +219,9 @@ class Desk:
         """The model is about to be asked."""
         if kind != "llm":
             return
-        hashes = []
-        for name, value in request.items():
-            for part in value if isinstance(value, list | tuple) else [value]:
-                content = part_of(name, part)
-                digest = hashlib.sha256(content).digest()
-                self.parts.setdefault(digest, content)
-                hashes.append(digest)
-        self.request = tuple(hashes)
+        parts = [hashed(name, part) for name, part in parts_of(request)]
+        self.parts.update(parts)
+        self.request = tuple(digest for digest, _ in parts)
         self.round += 1
 
     def canned(self, text: str, found: Canned | None) -> Canned | None:

@@ -8,16 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from voiceloop.flight.entries import TURNS, Entry, Kind
-from voiceloop.flight.items import decode_item, from_json
+from voiceloop.flight.entries import PROVIDERS, TURNS, Entry, Kind
+from voiceloop.flight.items import decode_canned, decode_item, from_json
 from voiceloop.flight.reader import Flight
-from voiceloop.frames import Word
 from voiceloop.runtime import Canned
 
 __all__ = ["Act", "Found", "Made", "Recorded", "Request", "Taken", "Tool", "VoiceRequest", "read_recorded"]
 
-_LLM: Final = 1
-_TTS: Final = 2
+_LLM: Final = PROVIDERS.index("llm")
+_TTS: Final = PROVIDERS.index("tts")
 
 
 @dataclass(slots=True)
@@ -258,10 +257,9 @@ class _Reader:
             voice.steps.append((entry.at, Taken(got, entry.at)))
 
     def canned(self, entry: Entry) -> None:
-        size = int.from_bytes(entry.content[:4], "little")
-        text, *words = from_json(entry.content[4 : 4 + size])
-        if words:
-            self._speech[text] = Canned(entry.content[4 + size :], tuple(Word(*word) for word in words[0]))
+        text, given = decode_canned(entry.content)
+        if given is not None:
+            self._speech[text] = given
         speech = self._speech.get(text) if entry.number else None
         self.recorded.canned.setdefault(text, []).append(Found(entry.at, speech))
 

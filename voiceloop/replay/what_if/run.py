@@ -10,11 +10,11 @@ from typing import Any
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import FaultPolicy, describe
-from voiceloop.flight.reader import BadFlight, Flight, read_flight
+from voiceloop.flight.reader import Flight
 from voiceloop.llm.base import LLM
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.replay.providers import RecordedVAD, ReplayRuntime
-from voiceloop.replay.run import bot_of
+from voiceloop.replay.run import bot_of, flight_to_drive
 from voiceloop.replay.what_if.desk import Desk
 from voiceloop.replay.what_if.ears import WhatIfSTT
 from voiceloop.replay.what_if.ground import Ground
@@ -61,12 +61,7 @@ def what_if(path: str | PathLike[str] | Flight, bot: Bot | None = None, settings
         VoiceloopError: it cannot be made.
         RuntimeError: an event loop is running in this thread already.
     """
-    flight = path if isinstance(path, Flight) else read_flight(path)
-    if flight.redacted:
-        left_out = " and ".join(flight.redacted)
-        raise BadFlight(f"{flight.path} was recorded without {left_out}: it can be inspected, not replayed")
-    if flight.header["line"]["kind"] != "TwilioTransport":
-        raise BadFlight(f"{flight.path}: a call over a {flight.header['line']['kind']} cannot be replayed")
+    flight = flight_to_drive(path)
     run = _Run(flight, bot or bot_of(flight), settings or {})
     longest = flight.entries[-1].at - flight.header["at"] + BEYOND
     run_virtual(run.call(), start=run.line.dialled, max_time=longest)
