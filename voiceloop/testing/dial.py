@@ -25,7 +25,7 @@ from voiceloop.stt.base import STT
 from voiceloop.testing.book import enter, tests_folder
 from voiceloop.testing.bounds import Bounds
 from voiceloop.testing.checking import noted, require, swallowing
-from voiceloop.testing.dial_bot import bot_of as _bot_of
+from voiceloop.testing.dial_bot import bot_of
 from voiceloop.testing.dial_entry import Dialling
 from voiceloop.testing.dial_given import checked_observers, lexicon_of, require_kinds, substitute
 from voiceloop.testing.dialled import Dialled
@@ -102,7 +102,7 @@ def dial(
     beside = [Path(sys._getframe(1).f_code.co_filename).parent, *tests_folder()]
     return Dialling(
         _dial(
-            *_bot_of(bot, beside),
+            *bot_of(bot, beside),
             given=given,
             vad=vad,
             lexicon=lexicon,

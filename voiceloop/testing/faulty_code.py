@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from voiceloop.call import Call
 from voiceloop.pipeline import Pipeline
 from voiceloop.processor import Processor
+from voiceloop.sim.line_stalls import stall
 from voiceloop.testing.faulty_common import Injector
 from voiceloop.testing.faulty_faults import CodeFault, HandlerFault, ToolFault
 from voiceloop.tools.definition import Tool, as_tool
@@ -77,11 +77,7 @@ class FaultyCode(Injector):
 
 def hold_loop(seconds: float) -> None:
     """Stand still: in virtual time the clock moves and nothing runs; on an ordinary loop the thread waits."""
-    stall: Callable[[float], None] | None = getattr(asyncio.get_running_loop(), "stall", None)
-    if stall is not None:
-        stall(seconds)
-    else:
-        threading.Event().wait(seconds)
+    stall(asyncio.get_running_loop(), seconds)
 
 
 # --- tools --------------------------------------------------------------------------------------------------

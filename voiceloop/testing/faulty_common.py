@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from voiceloop.testing.faulty_faults import Fault, Injected, ProviderFault
 
-__all__ = ["FaultyProvider", "Injector", "Items"]
+__all__ = ["FaultyProvider", "FaultySpeech", "Injector", "Items"]
 
 F = TypeVar("F", bound=ProviderFault)
+P = TypeVar("P", bound="Provider")
+S = TypeVar("S", bound="SpeechProvider")
 Items = AsyncGenerator[Any, None]
 """Of a provider; what is wrong with them may be their type."""
+
+
+class Provider(Protocol):
+    """What a recogniser, a model and a voice have in common."""
+
+    async def warm(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class SpeechProvider(Provider, Protocol):
+    """What a recogniser and a voice have in common."""
+
+    def for_language(self, language: str) -> Self: ...
 
 
 class Injector:
@@ -81,16 +97,18 @@ async def instead(
             yield item
 
 
-class FaultyProvider(Injector, Generic[F]):
+class FaultyProvider(Injector, Generic[F, P]):
     """A provider of which some requests go wrong.
 
     Args:
+        inner: the provider.
         faults: what goes wrong. Several of one request happen together.
         skip: requests before those that are counted: a voice is asked for each of the library's own phrases first.
     """
 
-    def __init__(self, faults: Iterable[F], skip: int) -> None:
+    def __init__(self, inner: P, faults: Iterable[F], skip: int) -> None:
         super().__init__()
+        self.inner: P = inner
         self.faults = tuple(faults)
         self.skip = skip
         self.requests: list[float] = []
@@ -106,6 +124,19 @@ class FaultyProvider(Injector, Generic[F]):
             "rate limited": self._limited,
         }
 
+    async def warm(self) -> None:
+        """Warm the provider."""
+        await self.inner.warm()
+
+    async def aclose(self) -> None:
+        """Close the provider."""
+        await self.inner.aclose()
+
+    def let_go(self) -> None:
+        """End what is deaf, in the provider too."""
+        super().let_go()
+        getattr(self.inner, "let_go", lambda: None)()
+
     def counts(self, item: Any) -> bool:
         """Whether it is one of the items that are counted."""
         raise NotImplementedError
@@ -114,7 +145,7 @@ class FaultyProvider(Injector, Generic[F]):
         """What the provider of a service raises that wants fewer requests."""
         raise NotImplementedError
 
-    def _share(self, other: FaultyProvider[F]) -> None:
+    def _share(self, other: FaultyProvider[F, P]) -> None:
         """Count requests together with another one."""
         self.requests, self.injected, self._held = other.requests, other.injected, other._held
 
@@ -193,3 +224,22 @@ class FaultyProvider(Injector, Generic[F]):
             self.note(fault)
             raise self.limited(fault.seconds)
         yield
+
+
+class FaultySpeech(FaultyProvider[F, S], Generic[F, S]):
+    """A recogniser or a voice of which some requests go wrong: there may be one for each language."""
+
+    def __init__(self, inner: S, faults: Iterable[F], skip: int) -> None:
+        super().__init__(inner, faults, skip)
+        self._others: dict[int, Self] = {}  # for other languages
+
+    def for_language(self, language: str) -> Self:
+        """The recogniser or the voice for a language, with the same faults. Requests are counted together."""
+        inner = self.inner.for_language(language)
+        if inner is self.inner:
+            return self
+        found = self._others.get(id(inner))
+        if found is None:
+            found = self._others[id(inner)] = type(self)(inner, self.faults, skip=self.skip)
+            found._share(self)
+        return found

@@ -22,7 +22,7 @@ SHORTEST = 0.05
 """Seconds between words without end, at least: or they would all come at one moment."""
 
 
-class FaultyLLM(FaultyProvider[LLMFault], LLM):
+class FaultyLLM(FaultyProvider[LLMFault, LLM], LLM):
     """A model of which some requests go wrong.
 
     Args:
@@ -32,8 +32,7 @@ class FaultyLLM(FaultyProvider[LLMFault], LLM):
     """
 
     def __init__(self, inner: LLM, faults: Iterable[LLMFault] = (), *, skip: int = 0) -> None:
-        super().__init__(faults, skip)
-        self.inner = inner
+        super().__init__(inner, faults, skip)
         self._looping: LLMFault | None = None
 
     @property
@@ -41,22 +40,14 @@ class FaultyLLM(FaultyProvider[LLMFault], LLM):
         """Whether it can be offered tools."""
         return self.inner.takes_tools
 
-    async def warm(self) -> None:
-        """Warm the model."""
-        await self.inner.warm()
+    @property
+    def speculative(self) -> bool:  # type: ignore[override]  # as the model does
+        """Whether it may be asked for answers that may be thrown away."""
+        return self.inner.speculative
 
     async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         """Prepare the model."""
         await self.inner.prepare(beginning, tools)
-
-    async def aclose(self) -> None:
-        """Close the model."""
-        await self.inner.aclose()
-
-    def let_go(self) -> None:
-        """End what is deaf, in the model too."""
-        super().let_go()
-        getattr(self.inner, "let_go", lambda: None)()
 
     def respond(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Item, None]:
         """What the model answers, or what becomes of it."""

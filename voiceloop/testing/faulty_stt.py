@@ -11,7 +11,7 @@ from voiceloop.frames import Transcript
 from voiceloop.served import Served
 from voiceloop.stt.base import STT, Flush
 from voiceloop.stt.google_errors import Status, explained
-from voiceloop.testing.faulty_common import FaultyProvider, Items
+from voiceloop.testing.faulty_common import FaultySpeech, Items
 from voiceloop.testing.faulty_faults import STTFault
 
 __all__ = ["FaultySTT"]
@@ -19,7 +19,7 @@ __all__ = ["FaultySTT"]
 GARBAGE = "\x00\x1b[2J\ufffd\ud800 …!? \u202e"
 
 
-class FaultySTT(FaultyProvider[STTFault], STT):
+class FaultySTT(FaultySpeech[STTFault, STT], STT):
     """A recogniser of which some requests go wrong. A request is an utterance, or the whole call for a recogniser that
     listens to the whole call.
 
@@ -30,9 +30,7 @@ class FaultySTT(FaultyProvider[STTFault], STT):
     """
 
     def __init__(self, inner: STT, faults: Iterable[STTFault] = (), *, skip: int = 0) -> None:
-        super().__init__(faults, skip)
-        self.inner = inner
-        self._others: dict[int, FaultySTT] = {}  # for other languages
+        super().__init__(inner, faults, skip)
         self._last = Transcript("")
         self._withheld: list[Transcript] = []
         self._filters |= {
@@ -60,30 +58,6 @@ class FaultySTT(FaultyProvider[STTFault], STT):
     def languages(self) -> tuple[str, ...] | None:  # type: ignore[override]  # as the recogniser does
         """What it understands."""
         return self.inner.languages
-
-    def for_language(self, language: str) -> FaultySTT:
-        """The recogniser for a language, with the same faults. Requests are counted together."""
-        inner = self.inner.for_language(language)
-        if inner is self.inner:
-            return self
-        found = self._others.get(id(inner))
-        if found is None:
-            found = self._others[id(inner)] = FaultySTT(inner, self.faults, skip=self.skip)
-            found._share(self)
-        return found
-
-    async def warm(self) -> None:
-        """Warm the recogniser."""
-        await self.inner.warm()
-
-    async def aclose(self) -> None:
-        """Close the recogniser."""
-        await self.inner.aclose()
-
-    def let_go(self) -> None:
-        """End what is deaf, in the recogniser too."""
-        super().let_go()
-        getattr(self.inner, "let_go", lambda: None)()
 
     def transcribe(self, audio: AsyncIterator[bytes | Flush]) -> AsyncGenerator[Transcript | Flush | Served, None]:
         """What the recogniser hears, or what becomes of it."""

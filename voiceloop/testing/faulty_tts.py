@@ -14,7 +14,7 @@ from voiceloop.errors import ModelError
 from voiceloop.frames import Word
 from voiceloop.served import Served
 from voiceloop.sim.artificial import LOUD, RATE
-from voiceloop.testing.faulty_common import FaultyProvider, Items
+from voiceloop.testing.faulty_common import FaultySpeech, Items
 from voiceloop.testing.faulty_faults import TTSFault
 from voiceloop.tts.base import TTS, Speech
 
@@ -30,7 +30,7 @@ _NAN = (math.nan, math.nan)
 _INFINITE = (math.inf, math.inf)
 
 
-class FaultyTTS(FaultyProvider[TTSFault], TTS):
+class FaultyTTS(FaultySpeech[TTSFault, TTS], TTS):
     """A voice of which some requests go wrong. A request is an answer, or one of the phrases that are rendered ahead.
 
     Args:
@@ -41,9 +41,7 @@ class FaultyTTS(FaultyProvider[TTSFault], TTS):
     """
 
     def __init__(self, inner: TTS, faults: Iterable[TTSFault] = (), *, skip: int = 0) -> None:
-        super().__init__(faults, skip)
-        self.inner = inner
-        self._others: dict[int, FaultyTTS] = {}  # for other languages
+        super().__init__(inner, faults, skip)
         self._filters |= {
             "odd pieces": self._odd,
             "empty pieces": lambda items, fault: self._each(items, fault, lambda speech: [Speech(), speech, Speech()]),
@@ -65,30 +63,6 @@ class FaultyTTS(FaultyProvider[TTSFault], TTS):
     def languages(self) -> tuple[str, ...] | None:  # type: ignore[override]  # as the voice does
         """What it speaks."""
         return self.inner.languages
-
-    def for_language(self, language: str) -> FaultyTTS:
-        """The voice for a language, with the same faults. Requests are counted together."""
-        inner = self.inner.for_language(language)
-        if inner is self.inner:
-            return self
-        found = self._others.get(id(inner))
-        if found is None:
-            found = self._others[id(inner)] = FaultyTTS(inner, self.faults, skip=self.skip)
-            found._share(self)
-        return found
-
-    async def warm(self) -> None:
-        """Warm the voice."""
-        await self.inner.warm()
-
-    async def aclose(self) -> None:
-        """Close the voice."""
-        await self.inner.aclose()
-
-    def let_go(self) -> None:
-        """End what is deaf, in the voice too."""
-        super().let_go()
-        getattr(self.inner, "let_go", lambda: None)()
 
     def generate(self, text: AsyncIterator[str]) -> AsyncGenerator[Speech | Served, None]:
         """What the voice says, or what becomes of it."""
