@@ -15,6 +15,7 @@ import pytest
 
 from voiceloop.audio import mulaw, resample
 from voiceloop.errors import ModelError, VoiceloopError
+from voiceloop.sim.line_sounds import NOISES
 from voiceloop.stt.base import Flush, Transcript
 from voiceloop.stt.moonshine import Moonshine, MoonshineOptions
 from voiceloop.stt.moonshine_model import MoonshineModel, read_tokens, text_of
@@ -197,3 +198,29 @@ async def test_the_real_model_is_not_asked_about_noise(model: MoonshineModel) ->
     stt = Moonshine(model=model)
     hiss = mulaw.encode((RANDOM.standard_normal(16000) * 300).astype(np.int16))
     assert [item async for item in stt.transcribe(stream_at_once(hiss))] == []
+
+
+class Inventing(Counting):
+    """A model that writes "You." whatever it hears."""
+
+    def transcribe(self, samples: npt.NDArray[np.float32]) -> str:
+        return " You."
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(0.3, False), (0.9, False), (1.8, True)])
+async def test_the_word_that_the_model_invents_for_a_short_sound_is_not_believed(
+    seconds: float, believed: bool
+) -> None:
+    items = await run(Inventing(), SILENCE[:2400] + speech(seconds) + SILENCE[:2400])
+    assert [item.text.strip() for item in items if isinstance(item, Transcript)] == (["You."] if believed else [])
+
+
+@pytest.mark.models
+@pytest.mark.realtime
+@pytest.mark.parametrize("name", ["cough", "slam", "throat", "hum"])
+async def test_the_real_model_gives_no_word_for_a_sound_that_is_none(model: MoonshineModel, name: str) -> None:
+    stt = Moonshine(model=model)
+    noise = np.random.default_rng(7).standard_normal(12000) * 20  # of the line, -64 dBFS
+    sound = mulaw.decode(SILENCE[:4000] + NOISES[name](7, -22.0)).astype(np.float64)
+    line = np.resize(noise, len(sound)) + sound
+    assert [item async for item in stt.transcribe(stream_at_once(mulaw.encode(line.astype(np.int16))))] == []

@@ -22,6 +22,11 @@ _PHONE_RATE = 8000
 _PEAK = 0.9
 """Speech is brought to this share of full scale: a soft caller is understood as well as a loud one."""
 
+_INVENTED = "you"
+"""What the model writes for a short sound that is no word: for each of 40 coughs, slams, breaths, hums and throats."""
+_INVENTS_UP_TO = round(1.5 * _PHONE_RATE)
+"""Samples of audio, with what is kept around the sound, up to which that word alone is not believed."""
+
 
 @dataclass(slots=True, frozen=True)
 class MoonshineOptions:
@@ -50,7 +55,8 @@ class Moonshine(STT):
     what follows), then the flush itself. When the audio ends, the last segment comes as final. Only an utterance
     longer than `MoonshineOptions.longest` has more than one segment.
 
-    Audio in which nothing stands out from silence or steady noise gives no words and runs no model.
+    Audio in which nothing stands out from silence or steady noise gives no words and runs no model. A cough, for which
+    this model always writes "You", gives none either.
 
     The weights (55 MB to fetch) and packages come with ``voiceloop[local]``. One object serves all calls.
 
@@ -108,6 +114,8 @@ class Moonshine(STT):
         assert model is not None
         async with self._limit:
             text = await offload(_run, model, samples, virtual_cost=self.options.cost)
+        if len(samples) <= _INVENTS_UP_TO and text.strip(".?! ").lower() == _INVENTED:
+            return ""
         return self._hints.correct(text)
 
 
