@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voiceloop.errors import MissingExtra, VoiceloopError
     from voiceloop.fallback import Fallback
     from voiceloop.handlers import handles, transforms, watch
+    from voiceloop.keypad import Keyed, KeyOptions
     from voiceloop.language import Cues, Language, LanguageError, Phrases
     from voiceloop.languages import LANGUAGES
     from voiceloop.llm.aggregator import LLMAggregator
@@ -39,49 +40,64 @@ if TYPE_CHECKING:
     from voiceloop.tts.base import TTS
     from voiceloop.tts.processor import TTSProcessor
     from voiceloop.tts.stream import TTSStream
+    from voiceloop.turns.adaptive import AdaptiveEndpointing
+    from voiceloop.turns.endpointing import Endpointing, FixedSilence
+    from voiceloop.turns.events import TurnOptions
+    from voiceloop.turns.expect import Expect, ExpectError
     from voiceloop.turns.processor import TurnTaking
+    from voiceloop.turns.rules import Rule, Situation
     from voiceloop.twilio.connections import ConnectionManager
     from voiceloop.twilio.transport import TwilioTransport
     from voiceloop.vad.processor import EnergyVAD, SileroVAD
 
 _HOME = {
+    "AdaptiveEndpointing": "turns.adaptive",
     "Answer": "answer",
     "AudioStreamer": "output.audio_streamer",
     "Call": "call",
     "CallReport": "report",
     "ConnectionManager": "twilio.connections",
     "Conversation": "conversation",
-    "EnergyVAD": "vad.processor",
     "Cues": "language",
+    "Endpointing": "turns.endpointing",
+    "EnergyVAD": "vad.processor",
+    "Expect": "turns.expect",
+    "ExpectError": "turns.expect",
     "Fallback": "fallback",
+    "FixedSilence": "turns.endpointing",
+    "handles": "handlers",
+    "Keyed": "keypad",
+    "KeyOptions": "keypad",
+    "Language": "language",
+    "LanguageError": "language",
     "LANGUAGES": "languages",
     "LLM": "llm.base",
     "LLMAggregator": "llm.aggregator",
-    "Language": "language",
-    "LanguageError": "language",
     "Message": "conversation",
     "MissingExtra": "errors",
     "Phrases": "language",
     "Pipeline": "pipeline",
     "Prices": "prices",
     "Processor": "processor",
+    "Rule": "turns.rules",
     "Runtime": "runtime",
-    "STT": "stt.base",
-    "STTProcessor": "stt.processor",
     "SileroVAD": "vad.processor",
+    "Situation": "turns.rules",
     "SpokenText": "text.processor",
     "Stream": "stream",
+    "STT": "stt.base",
+    "STTProcessor": "stt.processor",
+    "tool": "tools.definition",
+    "ToolError": "tools.errors",
+    "transforms": "handlers",
     "TTS": "tts.base",
     "TTSProcessor": "tts.processor",
     "TTSStream": "tts.stream",
-    "ToolError": "tools.errors",
     "Turn": "report",
+    "TurnOptions": "turns.events",
     "TurnTaking": "turns.processor",
     "TwilioTransport": "twilio.transport",
     "VoiceloopError": "errors",
-    "handles": "handlers",
-    "tool": "tools.definition",
-    "transforms": "handlers",
     "watch": "handlers",
 }
 
@@ -90,6 +106,7 @@ __all__ = [
     "LLM",
     "STT",
     "TTS",
+    "AdaptiveEndpointing",
     "Answer",
     "AudioStreamer",
     "Call",
@@ -97,8 +114,14 @@ __all__ = [
     "ConnectionManager",
     "Conversation",
     "Cues",
+    "Endpointing",
     "EnergyVAD",
+    "Expect",
+    "ExpectError",
     "Fallback",
+    "FixedSilence",
+    "KeyOptions",
+    "Keyed",
     "LLMAggregator",
     "Language",
     "LanguageError",
@@ -108,15 +131,18 @@ __all__ = [
     "Pipeline",
     "Prices",
     "Processor",
+    "Rule",
     "Runtime",
     "STTProcessor",
     "SileroVAD",
+    "Situation",
     "SpokenText",
     "Stream",
     "TTSProcessor",
     "TTSStream",
     "ToolError",
     "Turn",
+    "TurnOptions",
     "TurnTaking",
     "TwilioTransport",
     "VoiceloopError",

@@ -38,6 +38,7 @@ class Answer:
     __slots__ = (
         "__weakref__",
         "_buffered",
+        "_certain",
         "_holds",
         "_room",
         "_work",
@@ -49,12 +50,15 @@ class Answer:
         "milestones",
         "outcome",
         "provisional",
+        "read",
         "script",
+        "speculative",
         "state",
         "text",
         "turn",
         "voiced",
         "working",
+        "written",
     )
 
     def __init__(
@@ -63,6 +67,8 @@ class Answer:
         self.id = id
         """Number of the answer within its call, from 1."""
         self.state = AnswerState.SPECULATIVE if speculative else AnswerState.COMMITTED
+        self.speculative = speculative
+        """Whether it was begun before it was certain that the caller is done; also once it is committed."""
         self.dead = False
         """True when content of this answer must be dropped. The same as ``state is AnswerState.DEAD``."""
         self.outcome: Outcome | None = None
@@ -86,12 +92,17 @@ class Answer:
         """True once its last content has passed the whole pipeline."""
         self.voiced = 0
         """Characters that were handed to a voice: they are paid for, heard or not."""
+        self.read = 0
+        """Tokens that the model has read for it, as far as it is known by now."""
+        self.written = 0
+        """Tokens that the model has written for it, heard or not; likewise."""
         self.working = 0
         """Tools that run for it: more of it comes when they are done, however long it is silent."""
         self._holds = 0
         self._work: dict[Work, None] = {}
         self._buffered = 0.0
         self._room: asyncio.Future[None] | None = None
+        self._certain: asyncio.Future[None] | None = None
 
     def stamp(self, milestone: str, at: float) -> None:
         """Note the first time a milestone was reached."""
@@ -128,7 +139,31 @@ class Answer:
             if not room.done():
                 room.set_result(None)
 
+    # --- certainty -----------------------------------------------------------------------------------------
+
+    async def committed(self) -> bool:
+        """Wait until it is certain whether it may be heard. Returns at once when it is not speculative.
+
+        Returns: True for an answer that may be heard; False when it was over before that.
+        """
+        while self.state is AnswerState.SPECULATIVE:
+            if self._certain is None:
+                self._certain = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._certain)
+        return not self.provisional
+
     # --- the engine's side ---------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        """It may be heard. The engine calls this, nobody else."""
+        self.state = AnswerState.COMMITTED
+        self._decide()
+
+    def _decide(self) -> None:
+        if self._certain is not None:
+            certain, self._certain = self._certain, None
+            if not certain.done():
+                certain.set_result(None)
 
     def _close(self, outcome: Outcome) -> bool:
         """Set the outcome; False when it already had one. The engine calls this, nobody else."""
@@ -139,6 +174,7 @@ class Answer:
         self.dead = outcome != "complete"
         self.state = AnswerState.DEAD if self.dead else AnswerState.ENDED
         self._open()
+        self._decide()
         return True
 
     def __repr__(self) -> str:

@@ -74,7 +74,12 @@ class Answers:
         self.dispatch(AnswerEnd(answer), self.head if origin < 0 else self._ports[origin][0])
 
     def end(self, answer: Answer, outcome: Outcome) -> bool:
-        """End an answer, once: mark it, cancel what works for it, then tell everybody."""
+        """End an answer, once: mark it, cancel what works for it, then tell everybody.
+
+        One that fails before it is certain is discarded: nobody knows of it, and the turn is answered anew.
+        """
+        if outcome == "failed" and answer.state is AnswerState.SPECULATIVE:
+            outcome = "discarded"
         if not answer._close(outcome):
             return False
         self.within(partial(self._bury, answer, outcome))
@@ -107,7 +112,7 @@ class Answers:
     def commit(self, answer: Answer) -> None:
         """Let a speculative answer be heard."""
         if answer.state is AnswerState.SPECULATIVE:
-            answer.state = AnswerState.COMMITTED
+            answer._commit()
             self.dispatch(Commit(answer), self.head)
             self._settle(answer)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,10 +15,12 @@ from voiceloop.conversation import Message, ToolCall
 from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
 from voiceloop.faults import describe
-from voiceloop.frames import Audio, Fault, Frame, Pause, Resume, Text, Word
+from voiceloop.frames import Audio, Expecting, Fault, Frame, Pause, Resume, Text, Word
 from voiceloop.journal import Journal, from_outside
+from voiceloop.keypad import SECRECY, Keyed, KeyOptions, Keypad, collect, secret_keys
 from voiceloop.language import Cues, Phrases
 from voiceloop.leaving import Leaving
+from voiceloop.played import Played
 from voiceloop.processor import NotRunning
 from voiceloop.registry import Timer, Work
 from voiceloop.report import CallReport, Turn
@@ -84,7 +87,9 @@ class Call(Leaving):
         """The bot that answers it, when the server says."""
         self.replayed = False
         """True when this is a recorded call that is driven again: hooks that do something to others should not."""
-        self.entrances: dict[str, Callable[..., None]] = {}
+        self.keypad = Keypad()
+        """Who takes the keys of the caller's telephone, and whether they are secret."""
+        self.entrances: dict[str, Callable[..., None]] = {SECRECY: self.keypad.secrecy}
         """What comes from outside by another way than a method of the call, by name; see `enter`."""
         self.journal: Journal | None = None
         """Stands at the gate: writes down all that enters the call, or drives it; see `voiceloop.journal`."""
@@ -96,6 +101,8 @@ class Call(Leaving):
         """What the library itself says."""
         self.cues = Cues()
         """Words of the caller that tell it something."""
+        self.playing = Played()
+        """What goes to the caller's ear. Those who hear the caller compare it with what comes back."""
         self.observers: list[Processor] = []
         """Stand behind the pipeline; see `observe`."""
         self._engine: Engine | None = None
@@ -222,6 +229,15 @@ class Call(Leaving):
         self._running("commit").commit(answer)
 
     @from_outside
+    def expect(self, what: Any) -> None:
+        """Say what the caller will answer, so that turn-taking waits as long as that needs; holds for one turn.
+
+        Args:
+            what: a `voiceloop.Expect`, such as ``Expect.phone_number()``; None to expect nothing any more.
+        """
+        self.broadcast(Expecting(what))
+
+    @from_outside
     def pause(self, answer: Answer) -> None:
         """Hold the voice of this answer; what was sent and not heard is kept."""
         self.broadcast(Pause(answer))
@@ -231,12 +247,14 @@ class Call(Leaving):
         """Let a paused answer go on, from the first word that was not heard."""
         self.broadcast(Resume(answer))
 
-    def remember(self, answer: Answer, heard: str, unheard: str = "", interrupted: bool = False) -> None:
+    def remember(
+        self, answer: Answer, heard: str, unheard: str = "", interrupted: bool = False, bound: int = 0
+    ) -> None:
         """Keep the conversation's record of an answer up to date: what was heard of it, and what was not.
 
-        It enters the conversation when the first of it was heard.
+        It enters the conversation when the first of it was heard. `bound`: by how many words `heard` may be off.
         """
-        self._record.remember(answer, heard, unheard, interrupted)
+        self._record.remember(answer, heard, unheard, interrupted, bound)
 
     def note_tools(self, answer: Answer, calls: tuple[ToolCall, ...], echo: object = None) -> Round:
         """The model asked for tools in the middle of an answer; the results go into `Round.given`."""
@@ -272,6 +290,46 @@ class Call(Leaving):
         from voiceloop.audio.dtmf import tones
 
         self.play(tones(digits), interruptible=False)
+
+    async def collect_digits(
+        self,
+        *,
+        prompt: str = "",
+        count: int | None = None,
+        terminator: str = "#",
+        clear: str = "",
+        timeout: float = 5.0,
+        first: float = 10.0,
+        interrupts: bool = True,
+        secret: bool = False,
+    ) -> Keyed:
+        """Wait for what the caller enters on the keys. Meanwhile keys are in no turn, and nobody asks whether the
+        caller is there. Speech is: a turn of the caller's ends the waiting. In a tool, give that a `timeout` to match.
+
+        Args:
+            prompt: said first, "Please enter your PIN". In a tool it is a part of the answer the tool runs for.
+            count: so many keys end it; None: 64 at most.
+            terminator: the key that ends it; empty: none does.
+            clear: the key that takes back what was entered so far; empty: none does.
+            timeout: so many seconds after the last key it ends.
+            first: so many seconds without any key it ends; they count from when the agent has spoken.
+            interrupts: whether the first key cuts the prompt short; not in a tool.
+            secret: whether the keys are kept out of every log; see `secret_keys`.
+
+        Returns: the keys, and what ended it; none when the caller entered none, or the call is over.
+
+        Raises:
+            VoiceloopError: keys are waited for already, or the pipeline has no `TurnTaking`.
+            ValueError: there is no such key, or a limit that cannot be.
+        """
+        options = KeyOptions(terminator, count, timeout, clear, interrupts, secret)
+        return await collect(self, options, first, prompt)
+
+    def secret_keys(self) -> AbstractContextManager[None]:
+        """While this is open (``with call.secret_keys():``), keys that the caller presses are kept out of the event
+        log, recordings, the timeline, faults and what the model is told, and so is the caller's audio, which may hold
+        their tones. Frames and `Keyed` hold them, and do not print them."""
+        return secret_keys(self)
 
     def broadcast(self, frame: Frame) -> None:
         """Send a signal to every processor of the call."""
@@ -360,6 +418,7 @@ class Call(Leaving):
         self._let_go()
         self.reader = self.journal = self.made_by = None
         self.entrances.clear()
+        self.keypad.cut()
         self._record.cut()
 
 

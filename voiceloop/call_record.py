@@ -16,6 +16,7 @@ from voiceloop.latency import latency_of
 from voiceloop.prices import Prices
 from voiceloop.report import CallReport, FaultRecord, Turn
 from voiceloop.served import Served
+from voiceloop.speculated import count_gained, count_kept, count_wasted, gained_of
 from voiceloop.spoken_answer import Round, SpokenAnswer
 
 __all__ = ["Record"]
@@ -60,10 +61,10 @@ class Record:
         """Call this with the report."""
         self._on_end.append(_plain(callback))
 
-    def remember(self, answer: Answer, heard: str, unheard: str, interrupted: bool) -> None:
-        """What was heard of an answer, and what was not."""
+    def remember(self, answer: Answer, heard: str, unheard: str, interrupted: bool, bound: int = 0) -> None:
+        """What was heard of an answer, and what was not; `bound`: by how many words that may be off."""
         spoken = self._spoken.setdefault(answer, SpokenAnswer())
-        spoken.remember(self.conversation, answer.text, heard.strip(), unheard.strip(), interrupted)
+        spoken.remember(self.conversation, answer.text, heard.strip(), unheard.strip(), interrupted, bound)
         spoken.voiced = True
 
     def note_tools(self, answer: Answer, calls: tuple[ToolCall, ...], echo: Any) -> Round:
@@ -135,6 +136,10 @@ class Record:
             self.usage["llm.wasted_characters"] += unheard
             heard = 0 if spoken is None else len(spoken.heard)
             self.usage["tts.wasted_characters"] += max(0, min(unheard, answer.voiced - heard))
+        if answer.provisional:
+            count_wasted(self.usage, discarded=1, characters=answer.voiced)
+        elif answer.speculative:
+            count_kept(self.usage)
 
     def _close_turn(self, answer: Answer, said: UserTurn, spoken: SpokenAnswer | None) -> None:
         times = {**answer.milestones, "ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
@@ -142,9 +147,12 @@ class Record:
         before, self._closed = self._closed, said
         if said.continued and before is not None and before.withdrawn and f"{text} ".startswith(f"{before.text} "):
             text = text[len(before.text) :].strip()  # it was taken back when it had been told
-        turn = Turn(len(self.turns) + 1, text, latency=latency_of(times), answer=answer.id)
+        gained = gained_of(times)
+        turn = Turn(len(self.turns) + 1, text, latency=latency_of(times), answer=answer.id, gained=gained)
+        count_gained(self.usage, gained)
         if spoken is not None and spoken.known:
             turn.heard, turn.unheard, turn.interrupted = spoken.heard, spoken.unheard, spoken.interrupted
+            turn.heard_bound = spoken.bound if spoken.interrupted else 0
         else:
             turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
         self.turns.append(turn)

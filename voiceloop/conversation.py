@@ -50,19 +50,25 @@ class Message:
     text: str
     unheard: str = ""
     interrupted: bool = False
+    """Of the agent: the caller cut it off. What models are told of that: `llm.history.as_remembered`."""
     calls: tuple[ToolCall, ...] = ()
     """Of the agent: tools it asked for behind the text. The next message holds their results, all of them."""
     results: tuple[ToolResult, ...] = ()
     """Of role ``tool``: what the tools of the message before gave, in any order."""
     echo: Any = None
     """Of a message with calls: the same in the form in which its model wants it back (see `llm.base.Echo`)."""
+    aside: bool = False
+    """Of the caller: said over the agent without taking the turn ("mhm"). Kept on record, not given to models."""
+    bound: int = 0
+    """Of the agent, when it was interrupted: `text` may be off by so many words at most. 0: it is exact."""
 
     def __str__(self) -> str:
         if self.calls or self.results:
             did = [f"{call.name}({call.arguments})" for call in self.calls] + [result.text for result in self.results]
             return f"{self.role}: {self.text}{' ' if self.text else ''}[{'; '.join(did)}]"
         cut = f" [cut: {self.unheard}]" if self.unheard else ""
-        return f"{self.role}: {self.text}{cut}"
+        aside = " (aside)" if self.aside else ""
+        return f"{self.role}{aside}: {self.text}{cut}"
 
 
 class Conversation:
@@ -89,9 +95,14 @@ class Conversation:
         """Move messages that are there to the end, unless the caller has spoken behind them."""
         moved = {id(message) for message in messages}
         first = next((index for index, each in enumerate(self._messages) if id(each) in moved), len(self._messages))
-        if all(each.role != "user" for each in self._messages[first:]):
+        if all(each.role != "user" or each.aside for each in self._messages[first:]):
             rest = [each for each in self._messages[first:] if id(each) not in moved]
             self._messages[first:] = [*rest, *messages]
+
+    @property
+    def latest(self) -> Message | None:
+        """The last message that is no aside; None when there is none."""
+        return next((message for message in reversed(self._messages) if not message.aside), None)
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -11,7 +11,7 @@ All times named ``at`` are seconds on the clock of the event loop (`loop.time`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voiceloop.answer import Answer
@@ -22,6 +22,7 @@ __all__ = [
     "AnswerEnded",
     "Audio",
     "AudioSent",
+    "Backchannel",
     "Broadcast",
     "CallEnd",
     "CallStart",
@@ -30,6 +31,7 @@ __all__ = [
     "Commit",
     "Content",
     "Digit",
+    "Expecting",
     "Fault",
     "Frame",
     "Heard",
@@ -41,6 +43,7 @@ __all__ = [
     "PlayoutStarted",
     "Resume",
     "Signal",
+    "Speculation",
     "SpeechPaused",
     "SpeechStarted",
     "Text",
@@ -179,6 +182,41 @@ class UserTurn(Broadcast):
     """True when it takes the place of the turn before, whose answer nobody heard: the caller went on speaking."""
     withdrawn: bool = False
     """True once the caller goes on speaking before an answer to it is heard: the next turn will be a continued one."""
+    guessed: float | None = None
+    """When it was first guessed right and an answer to it begun, seconds; None when it was answered once it was over.
+    """
+    why: str = ""
+    """What made the silence after it as long as it was, for people: see `Wait.why`."""
+
+
+@dataclass(slots=True, eq=False)
+class Expecting(Broadcast):
+    """The bot knows what the next turn of the caller will be like: see `Call.expect`."""
+
+    what: Any
+    """`voiceloop.turns.expect.Expect`, or None to expect nothing any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Speculation(Broadcast):
+    """What the caller has said looks like a whole turn: an answer may be begun, of which nothing is heard yet.
+
+    A `UserTurn` follows with the same `turn` when it was one. Else every answer to it is discarded.
+    """
+
+    turn: UserTurn
+    """As it stands: its end is not certain, and `decided` is when the guess was made."""
+
+
+@dataclass(slots=True, eq=False)
+class Backchannel(Broadcast):
+    """The caller has shown that they listen ("mhm", "okay") while the agent spoke, and did not take the turn."""
+
+    text: str
+    started: float
+    """First sample of it, seconds."""
+    ended: float
+    """Last sample of it, seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -269,6 +307,16 @@ class Digit(Signal):
 
     digit: str
     at: float
+    secret: bool = False
+    """Whether it is kept out of all that is written."""
+
+    @property
+    def shown(self) -> str:
+        """As it may be written: ``x`` for a secret one."""
+        return "x" if self.secret else self.digit
+
+    def __repr__(self) -> str:
+        return f"Digit({self.shown!r}, {self.at!r}{', secret=True' if self.secret else ''})"
 
 
 @dataclass(slots=True, eq=False)
@@ -330,6 +378,8 @@ class Heard(Signal):
     words: tuple[Word, ...] = ()
     """When final: the words that were heard, as the model wrote them. Times count from the first sample of the
     answer's voice. Empty for a voice without word times."""
+    bound: int = 0
+    """By at most so many words `text` may be off."""
 
 
 # --- content ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from voiceloop.errors import VoiceloopError
+from voiceloop.grammar import AskedFor, Grammar, NumberWords
 
 __all__ = ["Cues", "Language", "LanguageError", "Phrases", "check_language", "check_tag", "primary"]
 
@@ -49,12 +50,30 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Words of callers that mean something for the course of a call. Lower case."""
+    """Words of callers that mean something for the course of a call.
+
+    Each entry is one word or several ("that's all"). Case, punctuation and hyphens do not matter; see
+    `voiceloop.turns.cue_words`.
+    """
 
     unfinished: frozenset[str] = frozenset()
     """Nobody ends a turn with one of these: a caller who falls silent after "and" or "um" is given more time."""
     hello: str = "Hello?"
     """What a caller is taken to have said when the agent speaks first; some models want the caller to begin."""
+    finished: frozenset[str] = frozenset()
+    """Whoever ends with one of these is done: "please", "thanks", "that's all"."""
+    backchannels: frozenset[str] = frozenset()
+    """Sounds and words of a listener that take no turn: "mhm", "yeah", "okay", "I see"."""
+    stops: frozenset[str] = frozenset()
+    """Words that are meant to stop the agent, at once: "stop", "wait", "no", "hold on"."""
+    greetings: frozenset[str] = frozenset()
+    """What callers say into a greeting without taking a turn: "hello", "hi there"."""
+    grammar: Grammar = field(default_factory=Grammar)
+    """How what is said is put together: to tell a whole turn from a half one."""
+    numbers: NumberWords = field(default_factory=NumberWords)
+    """How numbers and letters are said."""
+    asked_for: AskedFor = field(default_factory=AskedFor)
+    """What words in the agent's question ask for."""
 
 
 @dataclass(frozen=True, slots=True)

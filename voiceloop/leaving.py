@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
-from voiceloop.answer import Answer
+from voiceloop.answer import Answer, AnswerState
 from voiceloop.errors import VoiceloopError
 from voiceloop.journal import Journal, from_outside
 
@@ -132,9 +132,11 @@ class Leaving:
             self.end(reason)
 
     def give_up_answers(self, kind: str, message: str) -> None:
-        """Fail every answer of which nothing was heard: the caller hears an apology instead."""
+        """Fail every answer of which nothing was heard: the caller hears an apology instead. A guess may wait: no turn
+        asks for it yet."""
         engine = self._running("give_up_answers")
-        late = [answer for answer in engine.answers if "played" not in answer.milestones]
+        silent = [answer for answer in engine.answers if "played" not in answer.milestones]
+        late = [answer for answer in silent if answer.state is not AnswerState.SPECULATIVE]
         self.fault(kind, message, answer=late[0] if late else None)
         for answer in late:
             engine.end(answer, "failed")

@@ -8,6 +8,7 @@ from typing import Any
 from voiceloop.conversation import Conversation
 from voiceloop.latency import Latency
 from voiceloop.prices import Cost
+from voiceloop.speculated import Speculated, split_speculated
 from voiceloop.watchdogs import split_counts
 
 __all__ = ["CallReport", "FaultRecord", "Turn"]
@@ -30,12 +31,18 @@ class Turn:
     """None when no answer was heard."""
     answer: int = 0
     """The number of the answer within the call (`Answer.id`)."""
+    heard_bound: int = 0
+    """By at most so many words `heard` may be off, when it was interrupted."""
+    gained: float = 0.0
+    """Seconds that the caller did not have to wait because the answer was begun before the turn was over."""
 
     def line(self) -> str:
         """The turn as one line for a console."""
-        answer = self.heard + (f" [cut: {self.unheard}]" if self.unheard else "")
+        near = f", {self.heard_bound} more or less" if self.heard_bound else ""
+        answer = self.heard + (f" [cut{near}: {self.unheard}]" if self.unheard else "")
         waited = f"  {self.latency}" if self.latency else ""
-        return f"turn {self.number}  caller: {self.caller!r}  agent: {answer!r}{waited}"
+        gained = f"  gained {self.gained * 1000:.0f} ms" if self.gained > 0 else ""
+        return f"turn {self.number}  caller: {self.caller!r}  agent: {answer!r}{waited}{gained}"
 
     def as_dict(self) -> dict[str, Any]:
         """The turn as plain values."""
@@ -45,6 +52,7 @@ class Turn:
             "unheard": self.unheard,
             "interrupted": self.interrupted,
             "latency_ms": self.latency.as_ms() if self.latency else None,
+            "gained_ms": round(self.gained * 1000, 1),
         }
 
 
@@ -83,11 +91,16 @@ class CallReport:
     watchdogs: dict[str, int] = field(default_factory=dict)
     """What was waited for in vain, by kind (see `voiceloop.watchdogs`), and how often. Empty in a good call."""
 
+    speculation: Speculated = field(default_factory=Speculated)
+    """What came of answers that were begun before the caller's turn was over."""
+
     def __post_init__(self) -> None:
         self.watchdogs = {**self.watchdogs, **split_counts(self.usage)}
+        if self.speculation == Speculated():
+            self.speculation = split_speculated(self.usage)
 
     @property
     def unanswered(self) -> str:
         """What the caller said last, when nothing of an answer to it was heard; else empty."""
-        last = self.conversation[-1] if len(self.conversation) else None
+        last = self.conversation.latest
         return last.text if last is not None and last.role == "user" else ""

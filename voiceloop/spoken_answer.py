@@ -29,6 +29,8 @@ class SpokenAnswer:
     heard: str = ""
     unheard: str = ""
     interrupted: bool = False
+    bound: int = 0
+    """By at most so many words `heard` may be off."""
     voiced: bool = False
     """Whether somebody told what was heard of it."""
     rounds: list[Round] = field(default_factory=list)
@@ -46,9 +48,20 @@ class SpokenAnswer:
         self.rounds.append(made)
         return made
 
-    def remember(self, conversation: Conversation, written: str, heard: str, unheard: str, interrupted: bool) -> None:
-        """What was heard of it, and what was not; both stripped, `written` is the whole text."""
-        self.heard, self.unheard, self.interrupted = heard, unheard, interrupted
+    def remember(
+        self, conversation: Conversation, written: str, heard: str, unheard: str, interrupted: bool, bound: int = 0
+    ) -> None:
+        """Keep what was heard of it, and what was not.
+
+        Args:
+            conversation: where it stands.
+            written: the whole text.
+            heard: stripped.
+            unheard: stripped.
+            interrupted: whether it was cut off.
+            bound: by how many words `heard` may be off.
+        """
+        self.heard, self.unheard, self.interrupted, self.bound = heard, unheard, interrupted, bound
         if not self.rounds:
             self._part(conversation, 0, heard, unheard, interrupted)
             return
@@ -71,6 +84,7 @@ class SpokenAnswer:
             behind = later[0].asked if later else None
             part = self._parts[index] = conversation.append(Message("assistant", heard), before=behind)
         part.text, part.unheard, part.interrupted = heard, unheard, interrupted
+        part.bound = self.bound if interrupted else 0
 
     def as_written(self, message: Message, written: str) -> Message | None:
         """A message of the conversation as the model wrote it, while the answer is still being heard.

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from voiceloop.call import Call
+from voiceloop.keypad import KeyOptions
 from voiceloop.language import Language
 from voiceloop.llm.aggregator import LLMAggregator, LLMOptions
 from voiceloop.llm.base import LLM
@@ -31,6 +32,7 @@ from voiceloop.testing import Dialled, ScriptedSTT, ScriptedTTS, script
 from voiceloop.testing.dial import dial as dial_bot
 from voiceloop.tts.base import TTS
 from voiceloop.tts.processor import TTSOptions, TTSProcessor
+from voiceloop.turns.endpointing import Endpointing, FixedSilence
 from voiceloop.turns.events import TurnOptions
 from voiceloop.turns.processor import TurnTaking
 from voiceloop.twilio.media import media_app
@@ -54,12 +56,18 @@ def heard(lexicon: Lexicon) -> Callable[[Dialled], str]:
 
 @pytest.fixture
 def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
-    """Makes the function ``bot(call)`` of the six stages, with more of them in front of the model."""
+    """Makes the function ``bot(call)`` of the six stages, with more of them in front of the model.
+
+    A silence of 0.5 s ends a turn, whatever was said: most of these tests are not about that. `endpointing` makes
+    another.
+    """
 
     def make(
         greeting: str = "",
         *,
         turns: TurnOptions | None = None,
+        endpointing: Callable[[], Endpointing] = FixedSilence,
+        keys: KeyOptions | None = KeyOptions(),  # noqa: B008 (frozen)
         writing: LLMOptions | None = None,
         speaking: TTSOptions | None = None,
         playout: PlayoutOptions | None = None,
@@ -73,7 +81,7 @@ def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
                     call.transport,
                     EnergyVAD(),
                     ScriptedSTT(lexicon),
-                    TurnTaking(greeting, turns),
+                    TurnTaking(greeting, turns, endpointing=endpointing(), keys=keys),
                     *more(),
                     LLMAggregator(script("Okay."), instructions=instructions, options=writing),
                     TTSProcessor(ScriptedTTS(lexicon), speaking),
@@ -87,7 +95,18 @@ def plain_bot(lexicon: Lexicon) -> Callable[..., Callable[[Call], Pipeline]]:
     return make
 
 
-BOT_OPTIONS = ("greeting", "turns", "writing", "speaking", "playout", "instructions", "language", "more")
+BOT_OPTIONS = (
+    "greeting",
+    "turns",
+    "endpointing",
+    "keys",
+    "writing",
+    "speaking",
+    "playout",
+    "instructions",
+    "language",
+    "more",
+)
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ async def test_the_memory_holds_exactly_the_words_that_were_heard_and_never_more
     assert f"{turn.heard} {turn.unheard}".strip() == LONG
     if message is not None and kept:
         assert (message.text, message.unheard, message.interrupted) == (turn.heard, turn.unheard, True)
-        assert [m.text for m in llm.requests[1]] == ["what do you have", turn.heard, "stop"]
+        told = f"{turn.heard.rstrip(',')} —" if turn.unheard else turn.heard  # a dash stands where it was cut
+        assert [m.text for m in llm.requests[1]] == ["what do you have", told, "stop"]
 
 
 @pytest.mark.parametrize(("jitter", "least"), [(0.0, 20), (0.02, 20)])
@@ -93,6 +94,7 @@ async def test_an_interruption_ends_what_the_model_was_still_writing(phone: Phon
     async with phone(llm=llm) as caller:
         await caller.says("what do you have")
         await caller.interrupts("stop", after=1.0)
+        await caller.waits(0.4)  # until the word is recognised
         names = [task.get_name() for task in caller.carrier._loop.pending_tasks()]
         assert "llm provider" not in names
         reply = await caller.hears()
@@ -114,7 +116,7 @@ async def test_a_click_does_not_interrupt(phone: Phone, lexicon: Lexicon) -> Non
 
 
 async def test_a_noise_that_cut_the_agent_short_is_followed_by_a_question(phone: Phone) -> None:
-    noise = b"\x08\x88" * 1200  # 0.3 s of sound that is no word
+    noise = (b"\x08\x88" * 600 + b"\x30\xb0" * 200) * 6  # 1.2 s of sound that is no word, nor a hum
     async with phone(llm=script(LONG, "Sure.")) as caller:
         await caller.says("what do you have")
         await caller.interrupts(noise, after=1.5)
@@ -150,7 +152,7 @@ async def test_an_answer_that_nobody_heard_is_not_in_the_next_request(phone: Pho
         assert caller.call.conversation[-1].text == "Sure."
         await caller.hangs_up()
     texts = [message.text for message in llm.requests[-1] if message.role == "assistant"]
-    assert texts in ([], ["We"])
+    assert texts in ([], ["We —"])
     assert " ".join(m.text for m in llm.requests[-1] if m.role == "user") == "what do you have on Sundays"
 
 

@@ -65,7 +65,7 @@ async def test_a_caller_who_speaks_over_the_greeting_is_answered(phone: Callable
         "user: two coffees please",
         "assistant: Two, certainly.",
     ]
-    assert llm.requests[0][0].text == "Corner"
+    assert llm.requests[0][0].text == "Corner —"  # with a dash where it was cut
 
 
 async def test_a_caller_who_speaks_from_the_first_moment_is_not_talked_over(

@@ -10,6 +10,7 @@ import pytest
 
 from voiceloop import (
     LANGUAGES,
+    AdaptiveEndpointing,
     AudioStreamer,
     Call,
     EnergyVAD,
@@ -24,6 +25,7 @@ from voiceloop.conversation import Message
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.stt.moonshine import Moonshine
 from voiceloop.testing import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, script
+from voiceloop.turns.events import TurnOptions
 
 Phone = Callable[..., Any]
 
@@ -90,15 +92,15 @@ async def test_an_entry_of_the_table_can_be_replaced_and_added(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("said", "waited"),
     [
-        ("a latte please", 0.5),
-        ("a latte and", 1.2),
-        ("a latte, um.", 1.2),
-        ("is that the AND?", 0.5),
-        ("a brand", 0.5),
+        ("a latte please", TurnOptions().finished),
+        ("a latte and", TurnOptions().unfinished),
+        ("a latte, um.", TurnOptions().unfinished),
+        ("is that the AND?", TurnOptions().unfinished),
+        ("how much is a brand", TurnOptions().finished),
     ],
 )
 async def test_a_caller_who_stops_after_and_is_given_more_time(phone: Phone, said: str, waited: float) -> None:
-    async with phone(llm=script("Sure.")) as caller:
+    async with phone(llm=script("Sure."), endpointing=AdaptiveEndpointing) as caller:
         await caller.says(said)
         await caller.hears("Sure.")
         report = await caller.hangs_up()
@@ -108,11 +110,11 @@ async def test_a_caller_who_stops_after_and_is_given_more_time(phone: Phone, sai
 
 
 async def test_cue_words_are_those_of_the_language(phone: Phone) -> None:
-    async with phone(language="de", llm=script("Gern.")) as caller:
+    async with phone(language="de", llm=script("Gern."), endpointing=AdaptiveEndpointing) as caller:
         await caller.says("einen Kaffee und")
         await caller.hears("Gern.")
         report = await caller.hangs_up()
-    assert report.turns[0].latency.endpoint == pytest.approx(1.2, abs=0.001)
+    assert report.turns[0].latency.endpoint == pytest.approx(TurnOptions().unfinished, abs=0.001)
 
 
 async def test_the_word_a_phone_is_answered_with_is_the_languages(dial: Phone, lexicon: Lexicon) -> None:

@@ -22,6 +22,7 @@ from voiceloop.testing.dial import dial
 from voiceloop.tools import ToolError
 from voiceloop.tts.base import TTS, Speech
 from voiceloop.tts.processor import TTSProcessor
+from voiceloop.turns.endpointing import FixedSilence
 from voiceloop.turns.processor import TurnTaking
 from voiceloop.vad.processor import EnergyVAD
 
@@ -71,9 +72,8 @@ def line(lexicon: Lexicon) -> Dial:
             offered = tools(call) if callable(tools) else tools
             llm = LLMAggregator(model, tools=offered, options=options)
             voice = ScriptedTTS(lexicon)
-            return Pipeline(
-                [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking(), llm, voice, AudioStreamer()]
-            )
+            turns = TurnTaking(endpointing=FixedSilence())
+            return Pipeline([call.transport, EnergyVAD(), ScriptedSTT(lexicon), turns, llm, voice, AudioStreamer()])
 
         return dial(bot, llm=model, lexicon=lexicon, silence=1.0, **more)
 

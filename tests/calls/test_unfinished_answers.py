@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from voiceloop.frames import Digit
+from voiceloop.keypad import KeyOptions
 from voiceloop.language import Phrases
 from voiceloop.processor import Processor
 from voiceloop.report import CallReport
@@ -27,7 +28,7 @@ async def test_an_answer_that_is_never_finished_is_given_up_and_what_waits_behin
         def on_digit(self, digit: Digit) -> None:
             self.write(self.begin_answer(), "One moment ")
 
-    async with phone(more=lambda: [Forgetful()]) as caller:
+    async with phone(more=lambda: [Forgetful()], keys=None) as caller:
         await caller.waits(0.1)
         await caller.presses("1")
         first = await caller.hears("One moment")
@@ -41,7 +42,7 @@ async def test_an_answer_that_is_never_finished_is_given_up_and_what_waits_behin
     ]
 
 
-async def test_a_speculative_answer_that_fails_is_dropped_and_excused_at_once(phone: Phone) -> None:
+async def test_a_speculative_answer_that_fails_is_dropped_and_the_turn_is_answered_anew(phone: Phone) -> None:
     class Hasty(Processor):
         async def on_digit(self, digit: Digit) -> None:
             self.write(self.begin_answer(speculative=True), "You want to ")
@@ -52,7 +53,10 @@ async def test_a_speculative_answer_that_fails_is_dropped_and_excused_at_once(ph
         await caller.waits(0.1)
         await caller.presses("1")
         reply = await caller.hears()
-        assert reply.text == SAY.apology
-        assert reply.started == pytest.approx(0.6, abs=0.1)
+        assert reply.text == "Okay."  # what was pressed is a turn
+        assert reply.started == pytest.approx(0.1 + KeyOptions().timeout, abs=0.05)
+        assert [answer.text for answer in caller.call.live_answers()] == []
         report = await caller.hangs_up()
     assert faults(report) == [("Hasty.on_digit", "LookupError: no such guess")]
+    assert [str(message) for message in report.conversation] == ["user: [keys: 1]", "assistant: Okay."]
+    assert report.speculation.discarded == 1

@@ -384,7 +384,7 @@ async def test_after_the_greatest_length_an_answer_can_be_cut_and_the_goodbye_fo
         await caller.interrupts("stop it now", after=7.0)
         report = await caller.report()
     assert report.turns[0].interrupted
-    assert [message.text for message in report.conversation][2:] == [SAY.goodbye]
+    assert [message.text for message in report.conversation][2:] == [SAY.goodbye, "stop it now"]
     assert report.reason == "max length"
     assert report.duration < 14
 

@@ -80,7 +80,7 @@ async def test_json_is_one_object_with_what_was_said_heard_and_waited_for(
         parts = dict(turn["latency_ms"])
         assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=0.05)
         assert set(parts) == {"endpoint", "stt", "llm", "tts", "output", "carrier"}
-        assert parts["endpoint"] == pytest.approx(500, abs=25)
+        assert parts["endpoint"] == pytest.approx(350, abs=25)
         assert parts["llm"] == pytest.approx(200, abs=25)
         assert (turn["unheard"], turn["interrupted"]) == ("", False)
 

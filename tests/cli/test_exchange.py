@@ -64,7 +64,7 @@ async def test_a_call_is_told_as_it_goes_and_recorded() -> None:
         {"over": "hung up"},
     )
     assert answer["heard"] == "You said: Two teas."
-    assert 0.5 <= answer["after"] < 0.8
+    assert 0.35 <= answer["after"] < 0.65
     assert recording.startswith(b"RIFF")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from voiceloop import FixedSilence, TurnTaking
 from voiceloop.call import Call
 from voiceloop.cli.load import load_bot
 from voiceloop.conversation import Message
@@ -103,6 +104,8 @@ async def open_shop(
         with services.environ():
             module = load_bot(BOT)
             module.stt = GoogleSTT(channel=services.google.channel, **options)
+            module.llm.speculative = False  # each request is one that somebody waits for
+            module.TurnTaking = lambda **given: TurnTaking(**given, endpointing=FixedSilence())  # known waits
             shop = Shop(module, services, None, lexicon)  # type: ignore[arg-type]
             runtime = Runtime(substitutes={VADModel: EnergyModel()}, record=record)
             phone = serving_phone(module.bot, runtime=runtime, options=PhoneOptions(on_call=shop.taken))

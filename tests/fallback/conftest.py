@@ -20,6 +20,7 @@ from voiceloop.report import CallReport
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.testing import Dialled, Failing, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.testing.dial import dial
+from voiceloop.turns.endpointing import FixedSilence
 from voiceloop.turns.processor import TurnTaking
 from voiceloop.vad.processor import EnergyVAD
 
@@ -39,10 +40,14 @@ def lexicon() -> Lexicon:
 
 @pytest.fixture
 def phone(lexicon: Lexicon) -> Phone:
-    """``async with phone(llm=Fallback([…])) as caller:`` is a call with a bot of six stages. Takes what `dial` does."""
+    """``async with phone(llm=Fallback([…])) as caller:`` is a call with a bot of six stages. Takes what `dial` does.
+
+    A silence of 0.5 s ends a turn, whatever was said.
+    """
 
     def bot(call: Call) -> Pipeline:
-        stages = [EnergyVAD(), ScriptedSTT(lexicon), TurnTaking(), LLMAggregator(ScriptedLLM(["Okay."]))]
+        turns = TurnTaking(endpointing=FixedSilence())
+        stages = [EnergyVAD(), ScriptedSTT(lexicon), turns, LLMAggregator(ScriptedLLM(["Okay."]))]
         return Pipeline([call.transport, *stages, ScriptedTTS(lexicon), AudioStreamer()])
 
     return lambda **options: dial(bot, **{"lexicon": lexicon, "silence": 2.0, **options})

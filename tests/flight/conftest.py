@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, R
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.loop import run_virtual
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, dial
+from voiceloop.turns.endpointing import Endpointing
+from voiceloop.turns.events import TurnOptions
+from voiceloop.turns.rules import Rule, Situation
 
 LEXICON = Lexicon()
 STT, LLM, TTS = (
@@ -29,15 +32,21 @@ async def price(drink: str) -> str:
     return "four dollars"
 
 
-def shop(greeting: str = GREETING, *, instructions: str = "You sell coffee.", silence: float | None = None) -> Any:
+def shop(
+    greeting: str = GREETING,
+    *,
+    instructions: str = "You sell coffee.",
+    silence: float | None = None,
+    endpointing: Callable[[], Endpointing] | None = None,
+    rules: Mapping[Situation, Rule] | None = None,
+) -> Any:
     """A bot, or today's form of it."""
 
     def bot(call: Call) -> Pipeline:
-        from voiceloop.turns.events import TurnOptions
-
         options = TurnOptions() if silence is None else TurnOptions(silence=silence)
         model = LLMAggregator(LLM, instructions=instructions, tools=[price, call.hang_up, call.transfer])
-        return Pipeline([call.transport, EnergyVAD(), STT, TurnTaking(greeting, options), model, TTS, AudioStreamer()])
+        turns = TurnTaking(greeting, options, endpointing=endpointing and endpointing(), rules=rules)
+        return Pipeline([call.transport, EnergyVAD(), STT, turns, model, TTS, AudioStreamer()])
 
     return bot
 

@@ -19,6 +19,7 @@ from voiceloop.replay import replay
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.stt.base import Flush
 from voiceloop.testing import Failing, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
+from voiceloop.turns.endpointing import FixedSilence
 
 Record = Callable[..., Path]
 LINE = CarrierOptions(seed=3, delay_to_server=0.05, delay_from_server=0.04, jitter=0.02)
@@ -161,13 +162,20 @@ def test_other_instructions_are_a_request_that_differs(record: Record) -> None:
 
 
 def test_other_turn_taking_is_found_where_it_first_shows(record: Record) -> None:
-    path = record(asks, llm=script(MENU))
-    difference = replay(path, shop(silence=0.9)).difference
+    path = record(asks, bot=shop(endpointing=FixedSilence), llm=script(MENU))
+    difference = replay(path, shop(silence=0.9, endpointing=FixedSilence)).difference
     assert difference is not None
     flight = read_flight(path)
     assert flight.report is not None
     asked = flight.report["turns"][0]["latency_ms"]["endpoint"]
     assert asked == pytest.approx(500, abs=30)
+    assert 2.0 < difference.at < 6.0
+
+
+def test_another_endpointing_is_found(record: Record) -> None:
+    path = record(asks, llm=script(MENU))
+    difference = replay(path, shop(endpointing=FixedSilence)).difference
+    assert difference is not None
     assert 2.0 < difference.at < 6.0
 
 

@@ -21,6 +21,8 @@ from voiceloop.replay.what_if.ground import Standing
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.line_faults import Bunched, HalfOpen, Late, LineFault, Lost, Rubbish, Stall
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
+from voiceloop.turns.endpointing import FixedSilence
+from voiceloop.turns.rules import Rule, Situation
 
 Record = Callable[..., Path]
 BLOCK = 20.0
@@ -34,6 +36,10 @@ def _copied(case: Any) -> Any:
 
 
 UNUSED = _copied(CASES)  # as they are before any test has run
+STEADY = shop(endpointing=FixedSilence)
+"""Its turns end with the same silence whatever was said."""
+BRISK = shop(rules={Situation.SPEAKING: Rule("speech")})
+"""Any speech interrupts it, at once and for good."""
 PARTS = ("endpoint", "stt", "llm", "tts", "output", "carrier")
 
 
@@ -72,8 +78,6 @@ async def hums(caller: Any) -> None:
     await caller.waits(2.0)
     await caller.says("ok")
     await caller.waits(5.0)
-    await caller.says("thank you")
-    await caller.hears()
     await caller.hangs_up()
 
 
@@ -122,8 +126,9 @@ LINES: dict[str, tuple[LineFault, ...]] = {
 @pytest.mark.parametrize("fault", LINES)
 def test_what_went_wrong_on_the_line_goes_wrong_again(record: Record, fault: str) -> None:
     line = CarrierOptions(seed=5, delay_to_server=0.05, delay_from_server=0.06, jitter=0.01, faults=LINES[fault])
-    path = record(talks_over, llm=script(LONG, "Sure.", first=0.3, rate=40), carrier=line)
-    outcome = what_if(path, shop())
+    bot = shop(endpointing=FixedSilence)
+    path = record(talks_over, bot=bot, llm=script(LONG, "Sure.", first=0.3, rate=40), carrier=line)
+    outcome = what_if(path, bot)
     same(outcome)
     assert outcome.recorded.interruptions == outcome.today.interruptions == 1
     assert 0.11 <= outcome.round_trip <= 0.13
@@ -154,7 +159,9 @@ def test_two_what_ifs_of_one_recording_are_the_same(record: Record) -> None:
 
 def test_more_silence_makes_every_endpoint_later_by_as_much_and_nothing_else(record: Record) -> None:
     outcome = what_if(
-        record(asks, llm=script(LONG, "You are welcome.", first=0.3, rate=40)), shop(), {"turns.silence": 0.8}
+        record(asks, bot=STEADY, llm=script(LONG, "You are welcome.", first=0.3, rate=40)),
+        STEADY,
+        {"turns.silence": 0.8},
     )
     pairs = waits(outcome)
     assert len(pairs) == 2
@@ -167,7 +174,7 @@ def test_more_silence_makes_every_endpoint_later_by_as_much_and_nothing_else(rec
 
 
 def test_less_silence_splits_a_sentence_with_a_pause_and_the_ground_is_left_there(record: Record) -> None:
-    outcome = what_if(record(pausing(0.25), llm=order()), shop(), {"turns.silence": 0.2})
+    outcome = what_if(record(pausing(0.25), bot=STEADY, llm=order()), STEADY, {"turns.silence": 0.2})
     assert outcome.split == 1
     assert (outcome.recorded.cut_in, outcome.today.cut_in) == (0, 1)
     first = outcome.rows[0]
@@ -184,7 +191,7 @@ def test_less_silence_splits_a_sentence_with_a_pause_and_the_ground_is_left_ther
 
 def test_where_the_agent_would_have_spoken_into_the_pause_the_what_if_ends(record: Record) -> None:
     quick = {"llm": script("Sure.", "Bye.", first=0.0), "tts": ScriptedTTS(LEXICON, first=0.02)}
-    outcome = what_if(record(pausing(0.3), **quick), shop(), {"turns.silence": 0.2})
+    outcome = what_if(record(pausing(0.3), bot=STEADY, **quick), STEADY, {"turns.silence": 0.2})
     (left,) = outcome.departures
     assert left.standing is Standing.UNKNOWN
     assert not left.withdrawn
@@ -196,8 +203,8 @@ def test_where_the_agent_would_have_spoken_into_the_pause_the_what_if_ends(recor
 
 
 def test_more_silence_makes_one_turn_of_two_and_the_recorded_answer_stands_in(record: Record) -> None:
-    path = record(pausing(1.0), llm=script("What?", "Sure.", "You are welcome.", first=0.2, rate=30))
-    outcome = what_if(path, shop(), {"turns.silence": 1.2})
+    path = record(pausing(1.0), bot=STEADY, llm=script("What?", "Sure.", "You are welcome.", first=0.2, rate=30))
+    outcome = what_if(path, STEADY, {"turns.silence": 1.2})
     assert outcome.rows[0].what == "merged"
     assert outcome.merged == 1
     assert outcome.rows[0].standing is Standing.STAND_IN
@@ -210,9 +217,9 @@ def test_more_silence_makes_one_turn_of_two_and_the_recorded_answer_stands_in(re
 @pytest.mark.parametrize("options", [{"interims": 0.2, "lag": 0.1}, {"final": 0.0}, {"interims": 0.2, "final": 0.3}])
 def test_words_are_divided_and_put_together_as_utterances_are(record: Record, options: dict[str, Any]) -> None:
     recogniser = ScriptedSTT(LEXICON, delay=0.1, **options)
-    short = what_if(record(pausing(0.25), llm=order(), stt=recogniser), shop(), {"turns.silence": 0.2})
+    short = what_if(record(pausing(0.25), bot=STEADY, llm=order(), stt=recogniser), STEADY, {"turns.silence": 0.2})
     assert (short.recorded.cut_in, short.today.cut_in) == (0, 1)
-    long = what_if(record(pausing(0.6), llm=order(), stt=recogniser), shop(), {"turns.silence": 1.0})
+    long = what_if(record(pausing(0.6), bot=STEADY, llm=order(), stt=recogniser), STEADY, {"turns.silence": 1.0})
     assert (long.recorded.cut_in, long.today.cut_in) == (1, 0)
     for outcome in (short, long):
         assert [[each.text for each in row.today] for row in outcome.rows] == [["a large latte please"], ["thank you"]]
@@ -225,8 +232,8 @@ def test_a_comma_more_or_less_is_the_same_request(record: Record) -> None:
         def understood(self, audio: bytes, utterance: int) -> str:
             return super().understood(audio, utterance).replace("large latte", "large, latte")
 
-    path = record(pausing(0.25), llm=order(), stt=Commas(LEXICON, delay=0.1))
-    outcome = what_if(path, shop(), {"turns.silence": 0.2})
+    path = record(pausing(0.25), bot=STEADY, llm=order(), stt=Commas(LEXICON, delay=0.1))
+    outcome = what_if(path, STEADY, {"turns.silence": 0.2})
     assert outcome.rows[0].recorded[0].text == "a large, latte please"
     assert outcome.rows[0].today[0].text == "a large latte please"
     left = outcome.departures[-1]
@@ -253,12 +260,29 @@ def test_a_longer_barge_in_cuts_the_answer_later(record: Record) -> None:
 
 
 def test_a_short_word_does_not_interrupt_with_a_longer_barge_in(record: Record) -> None:
-    path = record(hums, llm=script(LONG, "Sure.", "Bye.", first=0.3, rate=40))
-    outcome = what_if(path, shop(), {"turns.barge_in": 0.5})
+    path = record(hums, bot=BRISK, llm=script(LONG, "Sure.", "Bye.", first=0.3, rate=40))
+    outcome = what_if(path, BRISK, {"turns.barge_in": 0.5})
     assert (outcome.recorded.interruptions, outcome.today.interruptions) == (1, 0)
     assert outcome.rows[0].recorded[0].interrupted
     assert outcome.rows[0].today[0].heard.startswith(outcome.rows[0].recorded[0].heard)
     assert len(outcome.rows[0].today[0].heard) > len(outcome.rows[0].recorded[0].heard)
+
+
+def test_rules_and_endpointing_of_the_bot_stay_when_an_option_is_set(record: Record) -> None:
+    path = record(hums, bot=BRISK, llm=script(LONG, "Sure.", "Bye.", first=0.3, rate=40))
+    assert what_if(path, BRISK, {"turns.reprompts": 3}).today.interruptions == 1
+    path = record(asks, llm=script(LONG, "Bye.", first=0.3, rate=40))
+    same(what_if(path, shop(), {"turns.reprompts": 3}))
+    (_, (then, now)) = waits(what_if(path, shop(), {"turns.finished": 0.3}))  # of "thank you"
+    assert (then["endpoint"], now["endpoint"]) == (350.0, 300.0)
+
+
+def test_a_word_that_takes_no_turn_takes_none_again(record: Record) -> None:
+    path = record(hums, llm=script(LONG, "Sure.", "Bye.", first=0.3, rate=40))
+    outcome = what_if(path, shop(), {"turns.barge_in": 0.15})
+    assert [row.what for row in outcome.rows] == ["same"]
+    assert (outcome.recorded.interruptions, outcome.today.interruptions) == (0, 0)
+    assert outcome.rows[0].today[0].heard == LONG
 
 
 def test_an_interruption_that_only_the_clock_makes_is_told_apart(record: Record) -> None:
@@ -266,11 +290,12 @@ def test_an_interruption_that_only_the_clock_makes_is_told_apart(record: Record)
         await caller.hears("Corner Coffee")
         await caller.says("what do you have")
         await caller.hears()
-        await caller.says("thank you")
+        await caller.says("a mocha please")
         await caller.hears()
         await caller.hangs_up()
 
-    outcome = what_if(record(hurries, llm=script(LONG, "Bye.", first=0.3, rate=40)), shop(), {"turns.silence": 2.2})
+    path = record(hurries, bot=STEADY, llm=script(LONG, "Bye.", first=0.3, rate=40))
+    outcome = what_if(path, STEADY, {"turns.silence": 2.2})
     assert (outcome.recorded.interruptions, outcome.today.interruptions) == (0, 1)
     assert outcome.by_clock == 1
     assert "only because the recorded caller speaks when they did: 1" in str(outcome)
@@ -303,7 +328,8 @@ def test_keys_are_pressed_when_they_were(record: Record) -> None:
 
 
 def test_a_pause_that_is_noticed_later_is_answered_as_much_later(record: Record) -> None:
-    outcome = what_if(record(asks, llm=script(LONG, "Bye.", first=0.3)), shop(), {"vad.min_silence": 0.5})
+    path = record(asks, bot=STEADY, llm=script(LONG, "Bye.", first=0.3))
+    outcome = what_if(path, STEADY, {"vad.min_silence": 0.5})
     for then, now in waits(outcome):
         assert then["stt"] == 0.0
         assert then["endpoint"] == pytest.approx(500, abs=1)
@@ -338,7 +364,8 @@ def test_no_tool_is_run_and_its_result_comes_after_as_long(record: Record) -> No
             return "booked"
 
         model = LLMAggregator(ScriptedLLM(["x"]), tools=[book, call.hang_up])
-        hearing = [call.transport, EnergyVAD(), ScriptedSTT(LEXICON), TurnTaking(GREETING)]
+        turns = TurnTaking(GREETING, endpointing=FixedSilence())
+        hearing = [call.transport, EnergyVAD(), ScriptedSTT(LEXICON), turns]
         return Pipeline([*hearing, model, ScriptedTTS(LEXICON), AudioStreamer()])
 
     async def orders(caller: Any) -> None:
@@ -435,16 +462,16 @@ def test_a_recording_that_breaks_off_is_asked_up_to_there(record: Record, tmp_pa
 
 def test_the_command_shows_both_sides(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     path = record(asks, bot="examples/coffee_bot.py", llm=script(LONG, "Bye.", first=0.3))
-    assert main(["replay", str(path), "--set", "turns.silence=0.8"]) == 0
+    assert main(["replay", str(path), "--set", "turns.finished=0.3"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("what if: turns.silence 0.5 → 0.8\n")
-    assert "(endpoint 500 → 800)" in shown
+    assert shown.startswith("what if: turns.finished 0.35 → 0.3\n")
+    assert "(endpoint 350 → 300)" in shown
     assert "all of it is on recorded ground" in shown
-    assert main(["replay", str(path), "--set", "turns.silence=0.8", "--set", "turns.barge_in=0.2", "--json"]) == 0
+    assert main(["replay", str(path), "--set", "turns.finished=0.3", "--set", "turns.barge_in=0.2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["settings"]["turns.barge_in"] == {"recorded": 0.12, "today": 0.2}
     assert told["totals"]["today"]["median_wait_ms"] == pytest.approx(
-        told["totals"]["recorded"]["median_wait_ms"] + 300, abs=BLOCK
+        told["totals"]["recorded"]["median_wait_ms"] - 50, abs=BLOCK
     )
 
 

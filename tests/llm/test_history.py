@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.conversation import Message, ToolCall, ToolResult
-from voiceloop.llm.history import CANCELLED, alternating, estimate, estimate_json, fit, paired
+from voiceloop.llm.history import (
+    CANCELLED,
+    alternating,
+    as_remembered,
+    estimate,
+    estimate_json,
+    fit,
+    paired,
+    remembered,
+)
 
 
 def talk(turns: int, length: int = 30) -> list[Message]:
@@ -195,3 +204,30 @@ def test_calls_results_and_echoes_are_counted() -> None:
     assert estimate([Message("assistant", "", echo="x" * 300)]) == estimate([Message("assistant", "x" * 300)])
     assert estimate_json([]) == 0
     assert estimate_json({"a": "x" * 291}) == 100
+
+
+def cut(text: str, unheard: str) -> Message:
+    return Message("assistant", text, unheard, interrupted=True)
+
+
+def test_a_cut_answer_is_remembered_with_a_dash_where_it_was_cut() -> None:
+    assert as_remembered(cut("We have coffee, latte,", "and mocha.")) == "We have coffee, latte —"
+    assert as_remembered(cut("We have coffee", "and tea.")) == "We have coffee —"
+    assert as_remembered(cut("It is open.", "Until six.")) == "It is open. —"
+    assert as_remembered(cut("Well …", "yes.")) == "Well —"
+
+
+def test_what_was_heard_to_its_end_is_remembered_as_it_is() -> None:
+    assert as_remembered(cut("It is open.", "")) == "It is open."
+    assert as_remembered(cut("It is open.", " …")) == "It is open."
+    assert as_remembered(Message("assistant", "Well,", "yes.")) == "Well,"
+    assert as_remembered(cut("", "Hello.")) == ""
+
+
+def test_asides_are_not_given_to_models_and_remembering_twice_changes_nothing() -> None:
+    messages = [Message("user", "Hello"), cut("We have,", "tea."), Message("user", "mhm", aside=True)]
+    once = remembered(messages)
+    assert [message.text for message in once] == ["Hello", "We have —"]
+    assert remembered(once) == once
+    assert messages[1].text == "We have,"
+    assert str(messages[2]) == "user (aside): mhm"

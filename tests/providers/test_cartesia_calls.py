@@ -14,6 +14,7 @@ from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.sim.cartesia import CartesiaSim, CartesiaSimOptions, Trouble
 from voiceloop.testing import Dialled, ScriptedLLM, ScriptedSTT, script
 from voiceloop.tts.cartesia import CartesiaOptions, CartesiaTTS
+from voiceloop.turns.events import TurnOptions
 
 SAY = Phrases()
 Phone = Callable[..., Any]
@@ -53,8 +54,8 @@ async def test_two_turns(dial: Phone) -> None:
         await caller.hears("Five minutes.")
         report = await caller.hangs_up()
     assert report.faults == []
-    # The endpoint's 0.5 s, the model's first phrase of three words, the voice's 90 ms, one frame.
-    assert reply.latency == pytest.approx(0.5 + 0.3 + 3 / 30 + 0.09, abs=0.05)
+    # The silence after a whole sentence, the model's first phrase of three words, the voice's 90 ms, one frame.
+    assert reply.latency == pytest.approx(TurnOptions().finished + 0.3 + 3 / 30 + 0.09, abs=0.05)
     assert [turn.heard for turn in report.turns] == ["One large mocha. Anything else?", "Five minutes."]
     assert len(sim.sockets) == 1
     assert {context.settings["language"] for context in sim.contexts} == {"en"}
@@ -80,7 +81,8 @@ async def test_after_a_barge_in_the_conversation_holds_exactly_what_was_heard(
     assert len(words) - len(kept) <= 1  # a word that ended within the frame of the cut may be missing
     assert f"{turn.heard} {turn.unheard}".strip() == LONG
     said = [message.text for message in llm.requests[1] if message.role == "assistant"]
-    assert said[-1:] == [turn.heard] if kept else ["Corner Coffee, hi!"]
+    remembered = f"{turn.heard.rstrip(',')} —" if turn.unheard else turn.heard  # a dash stands where it was cut
+    assert said[-1] == (remembered if kept else "Corner Coffee, hi!")
     assert [context.transcript for context in sim.contexts][-1] == "Sure."
 
 

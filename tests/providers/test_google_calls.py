@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("google.cloud.speech_v2", reason="needs voiceloop[google]")
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop import AudioStreamer, Call, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import CallEnded
 from voiceloop.sim.google import Fault, GoogleSpeechSim, Timing
@@ -31,7 +31,7 @@ def make(lexicon: Lexicon, greeting: str = "") -> Callable[[Call], Pipeline]:
                 call.transport,
                 EnergyVAD(),
                 ScriptedSTT(lexicon),
-                TurnTaking(greeting),
+                TurnTaking(greeting, endpointing=FixedSilence()),
                 LLMAggregator(script("Okay.")),
                 ScriptedTTS(lexicon),
                 AudioStreamer(),

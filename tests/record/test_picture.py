@@ -380,7 +380,7 @@ async def test_the_picture_of_a_call_holds_what_its_caller_heard(dial: Any) -> N
     (timeline,) = timelines
     page = Page(picture_html(timeline))
     assert [word[0] for word in page.call["words"]] == ["Corner", "Coffee,", "hi!", "One", "tea."]
-    assert f"1 {clock(timeline.turns[0].ended)} {report.turns[0].latency.total * 1000:.0f} 500" in page.text
+    assert f"1 {clock(timeline.turns[0].ended)} {report.turns[0].latency.total * 1000:.0f} 350" in page.text
     assert "Ended caller hung up" in page.text
 
 

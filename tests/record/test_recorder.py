@@ -214,4 +214,7 @@ async def test_observing_changes_nothing_on_the_wire(dial: Callable[..., Any]) -
 
     seen, unseen = await messages(True), await messages(False)
     assert [kind for _, kind, _ in seen] == [kind for _, kind, _ in unseen]
-    assert [at for at, _, _ in seen] == [at for at, _, _ in unseen]
+    pairs = zip(seen, unseen, strict=True)
+    assert all(
+        abs(one[0] - other[0]) < 0.021 for one, other in pairs
+    )  # a block: the second call begins elsewhere in it

@@ -336,6 +336,41 @@ def test_a_cut_is_explained_by_who_spoke(case: str) -> None:
     assert found[0].at == 4.0
 
 
+def paused(*more: TimelineEvent, speech: float = 3.6, **options: Any) -> list[str]:
+    """Turn 1's answer, heard from 3.1 s, is paused from 3.72 s to 4.1 s."""
+    line = timeline({}, speech=[Span(1.0, 2.0), Span(speech, speech + 0.3)], **options)
+    line.events = [TimelineEvent(3.72, "pause", answer=1), *more, TimelineEvent(4.1, "resume", answer=1)]
+    return told(line)
+
+
+def test_a_pause_is_explained_by_what_was_heard() -> None:
+    assert paused() == [
+        "The answer to turn 1 was paused for 0.4 s by a noise: nothing was recognised; the agent went on."
+    ]
+    mhm = TimelineEvent(3.95, "transcript", "mhm")
+    assert paused(mhm) == ["The answer to turn 1 was paused for 0.4 s by 'mhm'; the agent went on."]
+    aside = TimelineEvent(3.6, "aside", "mhm")
+    assert paused(aside, mhm) == [
+        "The answer to turn 1 was paused for 0.4 s by 'mhm', which only shows that the caller listens; the agent went "
+        "on."
+    ]
+    assert "by a word, which" in paused(TimelineEvent(3.6, "aside", "xxx"), redacted=("text",))[0]
+
+
+def test_a_pause_of_what_was_not_heard_yet_is_nothing_to_explain() -> None:
+    line = timeline({}, speech=[Span(1.0, 2.0), Span(2.6, 2.8)])
+    line.events = [TimelineEvent(2.7, "pause", answer=1), TimelineEvent(3.0, "resume", answer=1)]
+    assert told(line) == []
+
+
+def test_what_was_said_explains_the_silence_in_the_words_of_the_endpointing() -> None:
+    line = timeline({}, {"endpoint": 1.2})
+    line.turns[1].why = "half a number"
+    assert told(line)[0].endswith("(0.5 s), because of what was said: half a number.")
+    line.redacted = ("text",)
+    assert told(line)[0].endswith("(0.5 s); why, the recording does not say.")
+
+
 def test_what_the_end_of_the_call_cuts_is_told_there() -> None:
     line = cut(over=4.0, duration=4.2)
     line.answers[0].sounds = [Span(3.1, 4.0)]

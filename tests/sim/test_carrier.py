@@ -311,18 +311,20 @@ async def test_same_carrier_over_loopback_in_real_time() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
+    began = asyncio.get_running_loop().time()
     async with aiohttp.ClientSession() as session:
         async with Carrier(f"ws://{host}:{port}/media", session=session) as carrier:
             await agent.started.wait()
             await agent.media(TONE[:800])
             await agent.mark("end:1")
             await asyncio.sleep(0.25)
+        lasted = asyncio.get_running_loop().time() - began  # on a busy machine longer than was slept
         await agent.done.wait()
         assert not session.closed  # it is ours
     await runner.cleanup()
     assert bytes(carrier.heard).strip(b"\xff") == TONE[:800]
     assert [mark.name for mark in agent.of(MarkEchoed)] == ["end:1"]
-    assert 10 <= len(agent.of(Media)) <= 13
+    assert 10 <= len(agent.of(Media)) <= lasted / 0.02 + 1
 
 
 # --- the caller --------------------------------------------------------------------------------------------------

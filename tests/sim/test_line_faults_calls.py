@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.frames import Pause
 from voiceloop.report import CallReport
 from voiceloop.sim.caller import CallEnded, GaveUp
 from voiceloop.sim.carrier import Carrier, CarrierOptions
@@ -42,6 +43,7 @@ from voiceloop.sim.line_faults import (
 from voiceloop.sim.line_listening import NoisyLexicon
 from voiceloop.sim.line_rubbish import FATAL, RUBBISH
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from voiceloop.vad.echo import EchoOptions
 
 LONG = "We have coffee and tea and cake and bread, and on Sundays there is soup for everyone."
 ALL = ["Hello.", LONG, "Sure thing."]
@@ -58,6 +60,8 @@ class Outcome:
     line: Carrier | None = None
     hung_up: float = 0.0
     over: float = 0.0
+    pauses: int = 0
+    """How often the agent was paused."""
 
     @property
     def reason(self) -> str:
@@ -78,14 +82,13 @@ def now() -> float:
 
 
 @asynccontextmanager
-async def dialled(dial: Any, faults: tuple[LineFault, ...]) -> AsyncIterator[Any]:
+async def dialled(dial: Any, faults: tuple[LineFault, ...], guard: EchoOptions | None = None) -> AsyncIterator[Any]:
     lexicon = NoisyLexicon()
     stt, llm, tts = ScriptedSTT(lexicon), ScriptedLLM([LONG, "Sure thing.", "Fine."]), ScriptedTTS(lexicon)
 
     def bot(call: Call) -> Pipeline:
-        return Pipeline(
-            [call.transport, EnergyVAD(), stt, TurnTaking("Hello."), LLMAggregator(llm), tts, AudioStreamer()]
-        )
+        ears = [call.transport, EnergyVAD(echo=guard or EchoOptions()), stt]
+        return Pipeline([*ears, TurnTaking("Hello."), LLMAggregator(llm), tts, AudioStreamer()])
 
     options = CarrierOptions(faults=faults, delay_to_server=DELAY, delay_from_server=DELAY)
     # What must hold of every call is for the tests of the invariants; here each outcome is stated.
@@ -93,9 +96,9 @@ async def dialled(dial: Any, faults: tuple[LineFault, ...]) -> AsyncIterator[Any
         yield caller
 
 
-async def conversation(dial: Any, *faults: LineFault) -> Outcome:
+async def conversation(dial: Any, *faults: LineFault, guard: EchoOptions | None = None) -> Outcome:
     outcome = Outcome()
-    async with dialled(dial, faults) as caller:
+    async with dialled(dial, faults, guard) as caller:
         outcome.line = caller.carrier
         try:
             outcome.heard.append((await caller.hears(timeout=20)).text)
@@ -110,6 +113,7 @@ async def conversation(dial: Any, *faults: LineFault) -> Outcome:
         await caller.carrier.hang_up()
         if any(entry.kind == "media" for entry in caller.carrier.truth.log):
             outcome.report = await caller.report()
+            outcome.pauses = len(caller.frames(Pause))
         outcome.over = now()
     return outcome
 
@@ -203,13 +207,29 @@ async def test_caller_who_is_lost_for_ten_seconds_is_asked(dial: Any) -> None:
     assert outcome.reason == "caller hung up"
 
 
-async def test_echo_that_a_voice_detector_hears_cuts_the_agent_short(dial: Any) -> None:
-    outcome = await conversation(dial, LineEcho(level=-25.0, at=2.5))
+@pytest.mark.parametrize("level", [-10.0, -25.0, -40.0, -55.0])
+async def test_the_agent_is_not_interrupted_by_its_own_echo(dial: Any, level: float) -> None:
+    outcome = await conversation(dial, LineEcho(level=level, at=2.5))
+    assert outcome.heard == ALL
+    assert outcome.pauses == 0
     assert outcome.report is not None
-    assert outcome.report.turns[0].interrupted
-    assert outcome.report.turns[0].heard == outcome.heard[1] != LONG
-    soft = await conversation(dial, LineEcho(level=-55.0))
-    assert soft.heard == ALL
+    assert not any(turn.interrupted for turn in outcome.report.turns)
+
+
+async def test_without_a_guard_the_agent_is_paused_by_an_echo_that_the_voice_detector_hears(dial: Any) -> None:
+    guard = EchoOptions(enabled=False)
+    outcome = await conversation(dial, LineEcho(level=-25.0, at=2.5), guard=guard)
+    assert outcome.pauses > 5
+    # Its own words are known for what they are: it goes on, and what it says arrives whole, later.
+    assert outcome.heard == ALL
+    assert outcome.report is not None
+    assert [(turn.caller, turn.interrupted) for turn in outcome.report.turns] == [
+        ("what do you have", False),
+        ("a large latte please", False),
+    ]
+    assert outcome.report.duration > 14.0  # without an echo 10.5 s
+    soft = await conversation(dial, LineEcho(level=-55.0), guard=guard)
+    assert (soft.heard, soft.pauses) == (ALL, 0)
 
 
 # --- the call ends ------------------------------------------------------------------------------------------------

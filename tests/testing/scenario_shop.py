@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, Processor, TurnTaking
+from voiceloop import AudioStreamer, Call, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, Processor, TurnTaking
 from voiceloop.frames import Digit
 from voiceloop.llm.llamacpp import LlamaCpp
 from voiceloop.stt.moonshine import Moonshine
@@ -27,10 +27,10 @@ class Keys(Processor):
 
 def bot(call: Call) -> Pipeline:
     model = LLMAggregator(llm, instructions="Take orders.", tools=[price, call.hang_up])
-    hearing = [call.transport, EnergyVAD(), stt, TurnTaking("Corner Coffee, hi!"), Keys()]
+    hearing = [call.transport, EnergyVAD(), stt, TurnTaking("Corner Coffee, hi!", endpointing=FixedSilence()), Keys()]
     return Pipeline([*hearing, model, tts, AudioStreamer()])
 
 
 def silent(call: Call) -> Pipeline:
-    hearing = [call.transport, EnergyVAD(), stt, TurnTaking()]
+    hearing = [call.transport, EnergyVAD(), stt, TurnTaking(endpointing=FixedSilence())]
     return Pipeline([*hearing, LLMAggregator(llm), tts, AudioStreamer()])

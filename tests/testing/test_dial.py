@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop import AudioStreamer, Call, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.errors import VoiceloopError
 from voiceloop.frames import AnswerBegan, CallerAudio, Digit, Fault, Interruption, MarkSent, Text, UserTurn
 from voiceloop.llm.base import LLM
@@ -44,9 +44,13 @@ async def price(drink: str) -> str:
     return {"latte": "four dollars", "tea": "two dollars"}[drink]
 
 
+PATIENT = TurnOptions(reprompt_after=60.0)
+
+
 def bot(call: Call) -> Pipeline:
     lexicon = Lexicon()
-    ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking("Hello!", TurnOptions(reprompt_after=60.0))]
+    turns = TurnTaking("Hello!", PATIENT, endpointing=FixedSilence())
+    ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), turns]
     model = LLMAggregator(script("Okay."), tools=[price, call.hang_up])
     return Pipeline([*ears, model, ScriptedTTS(lexicon), AudioStreamer()])
 
@@ -326,6 +330,7 @@ async def test_memory_is_plain_lines(dial: Dial) -> None:
         "assistant: Hello!",
         "user: What do you have?",
         "assistant: We have coffee, [cut: latte, cappuccino, mocha, and tea. Every drink is four dollars.]",
+        "user: Just tea",
     ]
 
 

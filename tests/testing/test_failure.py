@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop import AudioStreamer, Call, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.record.recorder import TimelineRecorder
 from voiceloop.sim.caller import CallEnded
 from voiceloop.sim.carrier import CarrierOptions
@@ -32,9 +32,13 @@ async def price(drink: str) -> str:
     return {"latte": "four dollars"}[drink]
 
 
+PATIENT = TurnOptions(reprompt_after=60.0)
+
+
 def bot(call: Call) -> Pipeline:
     lexicon = Lexicon()
-    ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking("Hello!", TurnOptions(reprompt_after=60.0))]
+    turns = TurnTaking("Hello!", PATIENT, endpointing=FixedSilence())
+    ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), turns]
     return Pipeline([*ears, LLMAggregator(script("Okay."), tools=[price]), ScriptedTTS(lexicon), AudioStreamer()])
 
 
@@ -67,10 +71,12 @@ async def test_the_table_of_a_call_with_a_tool_and_an_interruption(dial: Dial) -
         r"  1\.12  A latte\?",
         r"  \d\.\d\d +Let me look\. We have coffee, .*waited 0\.60 s: endpoint 0\.50, llm 0\.10",
         r".*tool price\(drink='latte'\) → four dollars",
-        r"  \d\.\d\d  Just tea",
+        r"  \d\.\d\d  Just tea \[understood: Just tea",
+        r" +\[keys: 7\]\]",
+        r"  \d\.\d\d +holds its breath",
         r"  \d\.\d\d +interrupted",
         r"  \d\.\d\d  \[presses 7\]",
-        r"  \d\.\d\d +Fine\. +waited 0\.60 s: endpoint 0\.50, llm 0\.10",
+        r"  \d\.\d\d +Fine\. +waited 2\.10 s: endpoint 2\.00, llm 0\.10",  # more keys were waited for
     ]
     for pattern in expected:
         assert re.search(f"^{pattern}", body, re.MULTILINE), f"{pattern}\n{body}"
@@ -198,7 +204,9 @@ async def test_the_timeline_made_afterwards_is_that_of_a_recorder_in_the_call(di
     assert (late.caller_audio, late.agent_audio) == (live.caller_audio, live.agent_audio)
     assert {**late.as_dict(), "began": ""} == {**live.as_dict(), "began": ""}
     assert len(late.turns) == 2
-    assert {"mark", "echo", "clear", "interruption", "digit", "fault", "transcript"} == {e.kind for e in late.events}
+    assert {*("mark", "echo", "clear", "pause", "interruption", "digit", "fault", "transcript")} == {
+        e.kind for e in late.events
+    }
 
 
 # --- the files ----------------------------------------------------------------------------------------------

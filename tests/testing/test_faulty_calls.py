@@ -133,6 +133,7 @@ def row(fault: ProviderFault, *turns: str, wait: float = 0.8) -> Any:
 
 
 TABLE = [
+    # Without words, or with those of no language, nothing tells that the caller is done: `TurnOptions.unfinished`.
     row(STTFault("late", 1.0), "answer", "answer", wait=1.2),
     row(STTFault("slow", 0.5), "answer", "answer"),
     row(STTFault("stalled"), "not understood, answer", "answer", wait=2.0),
@@ -143,12 +144,12 @@ TABLE = [
     row(STTFault("ended"), "answer", "answer"),
     row(STTFault("cancelled"), "answer", "answer"),
     row(STTFault("rate limited", 7.0), "answer", "answer"),
-    row(STTFault("empty transcript"), "still there", "answer"),
-    row(STTFault("empty transcript", request=None), "still there", "still there", "goodbye"),
-    row(STTFault("garbage"), "lost", "answer"),
+    row(STTFault("empty transcript"), "still there", "answer", wait=1.2),
+    row(STTFault("empty transcript", request=None), "still there", "still there", "goodbye", wait=1.2),
+    row(STTFault("garbage"), "lost", "answer", wait=1.2),
     row(STTFault("old utterance"), "answer", "answer"),
     row(STTFault("repeated final"), "answer", "answer"),
-    row(STTFault("after the flush"), "still there", "earlier"),
+    row(STTFault("after the flush"), "still there", "earlier", wait=1.2),
     row(STTFault("no flush"), "answer", "answer", wait=2.0),
     row(STTFault("no flush", request=None), "answer", "answer", "answer, failed", wait=2.1),
     row(STTFault("wrong flush"), "answer", "answer", wait=2.0),

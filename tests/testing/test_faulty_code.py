@@ -274,7 +274,7 @@ async def test_handlers_run_once_and_as_before_when_nothing_is_wrong_with_them()
     talk = Talk(HandlerFault("raise", number=9_999), ToolFault("raise", number=99))
     await talk.report()
     assert (talk.heard, talk.code.injected) == ("It is four. It is five.", [])
-    assert (talk.own[0].digits, talk.own[0].turns) == ("12", ["what is tea", "what is coffee"])
+    assert (talk.own[0].digits, talk.own[0].turns) == ("12", ["[keys: 12] what is tea", "what is coffee"])
 
 
 def test_what_is_written_outside_the_library_is_found() -> None:

@@ -16,11 +16,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60.0
 SHOP = """
-from voiceloop import AudioStreamer, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop import AudioStreamer, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.testing import Lexicon, ScriptedSTT, ScriptedTTS, script
 
 def bot(call):
-    ears = [call.transport, EnergyVAD(), ScriptedSTT(Lexicon()), TurnTaking("Hi!")]
+    ears = [call.transport, EnergyVAD(), ScriptedSTT(Lexicon()), TurnTaking("Hi!", endpointing=FixedSilence())]
     return Pipeline([*ears, LLMAggregator(script("Okay.")), ScriptedTTS(Lexicon()), AudioStreamer()])
 """
 GOOD = """

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.conversation import Conversation
-from voiceloop.turns.events import Correct, EndTurn, Interrupt
+from voiceloop.turns.events import Correct, EndTurn, Interrupt, TurnOptions
 from voiceloop.turns.last_words import correct, keep
 from voiceloop.turns.machine import TurnMachine
+from voiceloop.turns.rules import RULES, Rule, Situation
+
+AT_ONCE = {**RULES, Situation.THINKING: Rule("speech")}
 
 
 def conversation(*said: str) -> Conversation:
@@ -90,7 +93,7 @@ def turn(machine: TurnMachine, text: str, at: float, segment: int) -> list[objec
 
 
 def test_late_words_of_any_of_the_last_turns_correct_it_and_are_no_turn() -> None:
-    machine = TurnMachine()
+    machine = TurnMachine(TurnOptions(speculations=0), rules=AT_ONCE)
     machine.call_started(0.0)
     for number, text in enumerate(("two coffees", "and a cake", "that is all")):
         at = 1.0 + 4 * number
@@ -106,7 +109,7 @@ def test_late_words_of_any_of_the_last_turns_correct_it_and_are_no_turn() -> Non
 
 
 def test_words_of_a_turn_that_was_taken_back_are_no_correction() -> None:
-    machine = TurnMachine()
+    machine = TurnMachine(TurnOptions(speculations=0), rules=AT_ONCE)
     machine.call_started(0.0)
     turn(machine, "two coffees", 1.0, 0)
     machine.speech_started(2.2, 2.1)

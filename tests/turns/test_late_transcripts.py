@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.turns.events import Action, Correct, EndTurn, Interrupt
+from voiceloop.turns.events import Action, Correct, EndTurn, Interrupt, TurnOptions
 from voiceloop.turns.machine import TurnMachine
 from voiceloop.turns.speech import Speech
 
@@ -17,7 +17,7 @@ class Run:
     """A machine with its timer."""
 
     def __init__(self) -> None:
-        self.machine = TurnMachine()
+        self.machine = TurnMachine(TurnOptions(speculations=0))
         self.actions: list[Action] = []
         self.machine.call_started(0.0)
 

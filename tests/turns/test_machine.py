@@ -1,4 +1,4 @@
-"""Turn-taking: when a turn is over, when the agent is interrupted, what becomes of silence."""
+"""Turn-taking: when a turn is over, when an answer is cut, what becomes of silence."""
 
 from __future__ import annotations
 
@@ -8,51 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.turns.events import EndTurn, HangUp, Interrupt, ModelSilent, NoTranscript, Nudge, Reprompt, TurnOptions
-from voiceloop.turns.machine import Agent, Caller, TurnMachine
+from tests.turns.run import Run
+from voiceloop.turns.endpointing import Endpointing, Wait
+from voiceloop.turns.events import (
+    EndTurn,
+    HangUp,
+    Hold,
+    Interrupt,
+    ModelSilent,
+    NoTranscript,
+    Nudge,
+    Release,
+    Reprompt,
+    SetAside,
+    TurnOptions,
+)
+from voiceloop.turns.machine import Agent, Caller
+from voiceloop.turns.rules import RULES, Rule, Situation
 
 
-class Run:
-    """A machine with its timer: `at` goes to a time, firing deadlines on the way, then reports an event."""
+class LastWord(Endpointing):
+    """Waits long after "and"."""
 
-    def __init__(self, **options):
-        self.machine = TurnMachine(TurnOptions(**options))
-        self.log = []  # (when, action)
-        self.now = 0.0
-        self.note(self.machine.call_started(0.0))
-
-    def note(self, actions):
-        self.log += [(round(self.now, 6), action) for action in actions]
-
-    def to(self, when):
-        while (due := self.machine.deadline()) is not None and due <= when:
-            self.now = max(self.now, due)
-            self.note(self.machine.tick(self.now))
-            assert self.machine.deadline() is None or self.machine.deadline() > self.now
-        self.now = when
-        return self
-
-    def at(self, when, event, *args, **kwargs):
-        self.to(when)
-        self.note(getattr(self.machine, event)(self.now, *args, **kwargs))
-        return self
-
-    def turn(self, text, began, ended, settled=None):
-        """The caller speaks, with a detector 0.1 s and a recogniser 0.3 s behind."""
-        self.at(began + 0.1, "speech_started", began).at(ended + 0.2, "speech_paused", ended)
-        return self.at(settled or ended + 0.3, "transcript", text, final=True, settled=True)
-
-    def answer(self, number, began, started=None, finished=None, **options):
-        self.at(began, "answer_began", number, **options)
-        if started is not None:
-            self.at(started, "agent_started", number, started)
-        if finished is not None:
-            self.at(finished, "agent_finished", number, finished).at(finished, "answer_ended", number)
-        return self
-
-    @property
-    def actions(self):
-        return [action for _, action in self.log]
+    def wait(self, turn, options):
+        more = turn.text.rstrip(".,").lower().endswith(" and")
+        return Wait(max(options.silence, options.unfinished) if more else options.silence)
 
 
 def test_a_turn_ends_half_a_second_after_its_last_sample_not_after_the_news_of_it():
@@ -79,16 +59,14 @@ def test_a_turn_waits_for_the_recogniser_to_settle():
     ],
 )
 def test_a_turn_that_stops_after_a_word_like_and_is_given_more_time(text, ends):
-    run = Run(unfinished=1.2)
-    run.machine.unfinished = {"and"}
+    run = Run(unfinished=1.2, endpointing=LastWord())
     run.turn(text, 1.0, 2.0).to(5.0)
     assert run.log == [(ends, EndTurn(text, 1.0, 2.0))]
     assert run.log[0][1].silence == pytest.approx(ends - 2.0)
 
 
 def test_the_wait_after_such_a_word_is_never_shorter_than_any_other():
-    run = Run(silence=2.0, unfinished=1.2)
-    run.machine.unfinished = {"and"}
+    run = Run(silence=2.0, unfinished=1.2, endpointing=LastWord())
     run.turn("a tea and", 1.0, 2.0).to(5.0)
     assert run.log == [(4.0, EndTurn("a tea and", 1.0, 2.0))]
 
@@ -139,8 +117,9 @@ def test_words_that_settled_at_a_pause_may_still_be_revised_when_the_caller_goes
 
 def test_speech_over_the_agent_interrupts_after_so_much_of_it():
     run = Run(barge_in=0.3).answer(1, 0.0, 0.2).at(1.1, "speech_started", 1.0).to(1.25)
-    assert run.actions == []
-    assert run.to(1.4).log == [(1.3, Interrupt((1,)))]
+    assert (run.actions, run.held) == ([], [])
+    assert run.to(1.4).held == [(1.3, Hold((1,)))]
+    assert run.to(2.1).log == [(2.0, Interrupt((1,)))]
 
 
 def test_a_click_over_the_agent_does_not_interrupt():
@@ -152,14 +131,15 @@ def test_a_click_over_the_agent_does_not_interrupt():
 
 def test_an_interruption_is_followed_by_the_turn_that_made_it():
     run = Run().answer(1, 0.0, 0.2).turn("wait", 1.0, 1.5).to(3.0)
-    assert run.log == [(1.12, Interrupt((1,))), (2.0, EndTurn("wait", 1.0, 1.5))]
+    assert run.held == [(1.12, Hold((1,)))]
+    assert run.log == [(1.8, Interrupt((1,))), (2.0, EndTurn("wait", 1.0, 1.5))]
 
 
 def test_a_caller_who_goes_on_while_the_agent_thinks_gets_one_turn_of_both():
     run = Run().turn("I would like", 1.0, 2.0).answer(1, 2.6).turn("a coffee", 3.0, 3.5).to(5.0)
     assert run.log == [
         (2.5, EndTurn("I would like", 1.0, 2.0)),
-        (3.12, Interrupt((1,), withdrawn=True)),
+        (3.8, Interrupt((1,), withdrawn=True)),
         (4.0, EndTurn("I would like a coffee", 1.0, 3.5, continued=True)),
     ]
 
@@ -169,9 +149,15 @@ def test_a_turn_whose_answer_was_heard_is_not_asked_again():
     assert run.actions[1:] == [Interrupt((1,)), EndTurn("no, coffee", 4.0, 5.0)]
 
 
-def test_a_noise_while_the_agent_thinks_asks_the_turn_again():
+def test_a_noise_while_the_agent_thinks_only_holds_its_answer_back():
     run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).turn("", 3.0, 3.5).to(5.0)
-    assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("a tea", 1.0, 3.5, continued=True)]
+    assert run.actions == [EndTurn("a tea", 1.0, 2.0)]
+    assert run.held == [(3.12, Hold((1,))), (3.8, Release((1,)))]
+
+
+def test_a_long_noise_while_the_agent_thinks_asks_the_turn_again():
+    run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).turn("", 3.0, 4.5).to(6.0)
+    assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("a tea", 1.0, 4.5, continued=True)]
 
 
 def test_a_protected_answer_is_not_interrupted_and_what_was_said_over_it_is_kept():
@@ -180,8 +166,20 @@ def test_a_protected_answer_is_not_interrupted_and_what_was_said_over_it_is_kept
 
 
 def test_a_noise_that_cut_the_agent_short_is_followed_by_a_nudge():
-    run = Run().answer(1, 0.0, 0.2).turn("", 1.0, 1.5).to(4.0)
-    assert run.log == [(1.12, Interrupt((1,))), (3.0, Nudge())]
+    run = Run().answer(1, 0.0, 0.2).turn("", 1.0, 2.5).to(5.0)
+    assert run.log == [(2.0, Interrupt((1,))), (4.0, Nudge())]
+
+
+def test_noises_that_cut_the_agent_short_again_and_again_end_the_call():
+    run = Run()
+    for number in range(1, 9):
+        start = run.now + 1
+        run.answer(number, start, start + 0.1).turn("", start + 1, start + 2.5).to(start + 4.9)
+    assert [action for action in run.actions if not isinstance(action, Interrupt)] == [
+        Nudge(),
+        Nudge(),
+        HangUp("not understood"),
+    ]
 
 
 def test_a_noise_in_silence_does_nothing_and_does_not_put_off_the_reprompt():
@@ -209,7 +207,7 @@ def test_a_sign_of_life_starts_the_count_of_reprompts_anew(sign):
 def test_a_call_has_a_longest_length_whatever_goes_on():
     run = Run(max_length=5.0).answer(1, 0.0, 0.2).at(4.0, "answer_ended", 99).to(6.0)
     assert run.log == [(5.0, HangUp("max length"))]
-    assert run.turn("one more thing", 6.0, 8.0).to(99.0).log[1:] == [(6.12, Interrupt((1,)))]
+    assert run.turn("one more thing", 6.0, 8.0).to(99.0).log[1:] == [(7.0, Interrupt((1,)))]
     assert run.machine.pending == "one more thing"
 
 
@@ -233,9 +231,9 @@ def test_an_answer_that_never_comes_puts_off_the_greatest_length_by_its_own_limi
 def test_a_goodbye_that_the_agent_says_by_itself_is_not_cut_and_what_is_said_over_it_is_kept():
     run = Run().turn("bye then", 1.0, 2.0).answer(1, 2.6, 2.7)
     run.machine.ending = True
-    run.turn("thank you", 3.0, 3.5).to(6.0)
+    run.turn("what about tomorrow", 3.0, 3.5).to(6.0)
     assert run.actions == [EndTurn("bye then", 1.0, 2.0)]
-    assert run.machine.pending == "thank you"
+    assert run.machine.pending == "what about tomorrow"
 
 
 def test_a_noise_without_end_is_told_twice_and_then_the_call_ends():
@@ -301,7 +299,8 @@ def test_late_words_that_are_only_settled_make_the_turn_over_as_well():
 
 
 def test_news_that_an_answer_was_heard_before_it_was_cut_makes_what_was_said_since_a_turn_of_its_own():
-    run = Run().turn("a tea", 1.0, 2.0).answer(1, 2.6).at(3.0, "speech_started", 2.9)
+    run = Run(rules={**RULES, Situation.THINKING: Rule("speech")})
+    run.turn("a tea", 1.0, 2.0).answer(1, 2.6).at(3.0, "speech_started", 2.9)
     run.at(3.1, "agent_started", 1, 2.8).at(3.7, "speech_paused", 3.5)
     run.at(3.8, "transcript", "with milk", final=True, settled=True).to(6.0)
     assert run.actions[1:] == [Interrupt((1,), withdrawn=True), EndTurn("with milk", 2.9, 3.5)]
@@ -355,7 +354,7 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
         nonlocal handled
         for _, action in run.log[handled:]:
             if any(isinstance(earlier, HangUp) for _, earlier in run.log[:handled]):
-                assert isinstance(action, Interrupt)
+                assert isinstance(action, Interrupt | SetAside)
             if isinstance(action, EndTurn):
                 assert action.text
                 assert action.started <= run.now
@@ -401,7 +400,7 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
         assert machine.deadline() is None or machine.deadline() > run.now
         if machine.over:
             assert machine.deadline() is None or machine.caller is Caller.SPEAKING
-    if machine.said.continued:  # the last turn was taken back and is pending again
+    if machine.heard.said.continued:  # the last turn was taken back and is pending again
         turns.pop()
     whole = " ".join([*turns, machine.pending]).split()
     assert sorted(word for word in whole if word != "interim") == sorted(said)

@@ -18,6 +18,7 @@ from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.carrier import CarrierOptions
 from voiceloop.stt.processor import STTProcessor
 from voiceloop.testing import ScriptedLLM, ScriptedSTT
+from voiceloop.turns.endpointing import FixedSilence
 from voiceloop.turns.processor import TurnTaking
 from voiceloop.twilio.protocol import MediaStream, Started
 from voiceloop.twilio.transport import TransportOptions, TwilioTransport
@@ -73,7 +74,8 @@ async def test_what_a_caller_says_while_the_processors_start_is_answered_with_it
     lexicon = Lexicon()
 
     def bot(call: Call) -> Pipeline:
-        stages = [call.transport, EnergyVAD(), STTProcessor(ScriptedSTT(lexicon)), TurnTaking(), Slow(3.0)]
+        turns = TurnTaking(endpointing=FixedSilence())
+        stages = [call.transport, EnergyVAD(), STTProcessor(ScriptedSTT(lexicon)), turns, Slow(3.0)]
         return Pipeline([*stages, Answer(), AudioStreamer()])
 
     class Answer(Processor):

@@ -19,6 +19,7 @@ from voiceloop.cli.replay import add_replay
 from voiceloop.cli.scenario import add_scenario
 from voiceloop.cli.sim import CALL, add_sim
 from voiceloop.cli.talk import add_talk
+from voiceloop.cli.tune_arguments import add_tune
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
 
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     add_replay(commands)
     add_inspect(commands)
     add_scenario(commands)
+    add_tune(commands)
     return top
 
 
@@ -102,6 +104,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], Coroutine[Any, Any, in
         "replay": ("replay", "replay_files"),
         "inspect": ("inspect_call", "inspect_file"),
         "scenario": ("scenario", "scenario"),
+        "tune": ("tune", "tune_folder"),
     }[name]
     run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = getattr(
         import_module(f"voiceloop.cli.{module}"), function

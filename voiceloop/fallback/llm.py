@@ -41,6 +41,11 @@ class FallbackLLM(Members[LLM], LLM):
         """Whether one of them can be offered tools. One that cannot is told what they gave."""
         return any(provider.takes_tools for provider in self.providers)
 
+    @property
+    def speculative(self) -> bool:  # type: ignore[override]  # depends on the models
+        """Whether all of them may be asked for answers that may be thrown away: any of them may have to answer."""
+        return all(provider.speculative for provider in self.providers)
+
     async def prepare(self, beginning: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> None:
         """Have all get ready, at most `FallbackOptions.warm` seconds. One that fails rests."""
         now = asyncio.get_running_loop().time()

@@ -79,7 +79,8 @@ def _providers(call: Call, processors: Sequence[Processor]) -> dict[str, dict[st
             found.setdefault("stt", {"name": type(stt).__name__, "per_call": stt.per_call, "chunk": stt.chunk})
         elif isinstance(processor, LLMAggregator):
             llm = call.runtime.provider(LLM, processor._named)
-            found.setdefault("llm", {"name": type(llm).__name__, "takes_tools": llm.takes_tools})
+            known = {"name": type(llm).__name__, "takes_tools": llm.takes_tools, "speculative": llm.speculative}
+            found.setdefault("llm", known)
         elif isinstance(processor, TTSProcessor):
             found.setdefault("tts", {"name": type(call.runtime.provider(TTS, processor._named)).__name__})
         elif isinstance(processor, VADProcessor):

@@ -10,7 +10,9 @@ from voiceloop.frames import (
     AnswerBegan,
     AnswerEnded,
     AudioSent,
+    Backchannel,
     ClearSent,
+    Commit,
     Digit,
     Fault,
     Heard,
@@ -64,17 +66,26 @@ class FlightNotes(Processor):
 
     def on_user_turn(self, turn: UserTurn) -> None:
         times = (turn.started, turn.ended, turn.endpointed, turn.decided)
-        self._note({"k": "said", "text": turn.text, "times": times, "continued": turn.continued})
+        note = {"k": "said", "text": turn.text, "times": times, "continued": turn.continued, "why": turn.why}
+        self._note(note if turn.guessed is None else note | {"guessed": turn.guessed})
+
+    def on_backchannel(self, aside: Backchannel) -> None:
+        self._note({"k": "aside", "text": aside.text, "times": (aside.started, aside.ended)})
 
     def on_digit(self, digit: Digit) -> None:
-        self._note({"k": "digit", "at": digit.at, "text": digit.digit})
+        self._note({"k": "digit", "at": digit.at, "text": digit.shown})
 
     # --- the agent ---
 
     def on_answer_began(self, began: AnswerBegan) -> None:
-        turn = began.answer.turn
-        decided = None if turn is None else turn.decided
-        self._note({"k": "answer", "at": self.call.now, "answer": began.answer.id, "decided": decided})
+        answer, turn = began.answer, began.answer.turn
+        decided = None if turn is None or answer.speculative else turn.decided  # of a guess it is not known yet
+        note = {"k": "answer", "at": self.call.now, "answer": answer.id, "decided": decided}
+        self._note(note | {"speculative": True} if answer.speculative else note)
+
+    def on_commit(self, commit: Commit) -> None:
+        if (turn := commit.answer.turn) is not None:
+            self._note({"k": "commit", "answer": commit.answer.id, "decided": turn.decided})
 
     def on_answer_ended(self, ended: AnswerEnded) -> None:
         answer = ended.answer

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import math
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
@@ -26,6 +28,7 @@ from voiceloop.flight.report import report_values
 from voiceloop.flight.steps import RecordedSteps
 from voiceloop.flight.writer import FlightWriter
 from voiceloop.frames import Word
+from voiceloop.keypad import HUSHED, Keypad
 from voiceloop.processor import Processor
 from voiceloop.registry import Handle
 from voiceloop.rehearsal import REHEARSAL
@@ -49,6 +52,7 @@ DELAY: Final = 0.5
 _HEAD: Final = HEAD.pack
 _STEP: Final = int(Kind.STEP)
 _MEDIA_IN: Final = int(Kind.MEDIA_IN)
+_QUIET: Final = b"\xff"
 _NUMBER: Final = {kind: number for number, kind in enumerate(PROVIDERS)}
 _NAME: Final = re.compile(r"[^\w.-]+")
 
@@ -100,6 +104,7 @@ class FlightRecorder:
         self._digests: dict[tuple[Any, ...], bytes] = {}
         self._canned: set[str] = set()
         self._judged = array("d")
+        self._keypad = Keypad()
         self._notes = FlightNotes(self._note, self._note_sent)
 
     # --- entries ---
@@ -114,15 +119,26 @@ class FlightRecorder:
         self._add(kind, number, content)
         self.inside = True
 
-    def _put(self) -> None:
+    def _put(self, since: float = math.inf) -> None:
+        """Write what was gathered; what came since a time may still change, and waits."""
         self._put_at = self._at
         if self._judged:
             self._add(Kind.VAD, 0, self._judged.tobytes())
             del self._judged[:]
+        entries = self._entries
+        until = len(entries) if since == math.inf else bisect_left(entries, since, key=_at)
         if self._writer is not None:
-            self._writer.put(b"".join(self._entries))
-        self._entries.clear()
-        self._size = 0
+            self._writer.put(b"".join(entries[:until]))
+        del entries[:until]
+        self._size = sum(map(len, entries))
+
+    def _hush(self, since: float) -> None:
+        """A secret key was pressed: its tone may be in the audio that came since then. That is left out."""
+        entries = self._entries
+        for place in range(bisect_left(entries, since, key=_at), len(entries)):
+            kind, number, at, size = HEAD.unpack_from(entries[place])
+            if kind == _MEDIA_IN:
+                entries[place] = _HEAD(kind, number, at, size) + _QUIET * size
 
     def _within(self, act: Callable[[], R]) -> R:
         try:
@@ -138,6 +154,7 @@ class FlightRecorder:
 
     def began(self, call: Call, processors: Sequence[Processor]) -> None:
         """Write the header."""
+        self._keypad = call.keypad
         self._add(Kind.HEADER, 0, to_json(header_of(call, processors, self._at, self._redaction)))
         self._put()
 
@@ -186,7 +203,7 @@ class FlightRecorder:
         """A message of the carrier."""
         self._at = at = self._time()
         if self._size >= BLOCK or at - self._put_at >= DELAY:
-            self._put()
+            self._put(at - HUSHED if self._keypad.secret else math.inf)
         self.inside = True
         try:
             take(message)
@@ -194,14 +211,19 @@ class FlightRecorder:
             self.inside = False
 
     def inbound(self, message: str | bytes, event: object) -> None:
-        """What it says: of audio the time and the bytes, of anything else all of it."""
+        """What it says: of audio the time and the bytes, of anything else all of it. Keys that are secret are masked
+        already, and where their tones may be in the audio there is silence."""
         if type(event) is Media:
             payload = self._redaction.audio(event.payload)
+            if self._keypad.hushed(self._at):
+                payload = _QUIET * len(payload)
             self._entries.append(_HEAD(_MEDIA_IN, event.timestamp_ms, self._at, len(payload)) + payload)
             self._size += len(payload)
         else:
             text = message if isinstance(message, str) else message.decode("utf-8", "replace")
             if type(event) is Dtmf:
+                if self._keypad.secret:
+                    self._hush(self._at - HUSHED)
                 text = self._redaction.text(text)
             self._add(Kind.OTHER_IN, 0, text[:65536].encode("utf-8", "surrogatepass"))
 
@@ -334,6 +356,12 @@ class FlightRecorder:
 
     def _note_sent(self, answer: int, at: float, position: int) -> None:
         self._add(Kind.SENT, answer, SENT_PLACE.pack(at, position))
+
+
+def _at(entry: bytes) -> float:
+    """When an entry was."""
+    at: float = HEAD.unpack_from(entry)[2]
+    return at
 
 
 def _argument(value: Any, redaction: Redaction) -> Any:

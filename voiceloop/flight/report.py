@@ -23,6 +23,7 @@ def report_values(report: CallReport) -> dict[str, Any]:
                 "text": message.text,
                 "unheard": message.unheard,
                 "interrupted": message.interrupted,
+                "aside": message.aside,
                 "calls": plain(message.calls),
                 "results": plain(message.results),
             }
@@ -33,5 +34,6 @@ def report_values(report: CallReport) -> dict[str, Any]:
         "abandoned": list(report.abandoned),
         "watchdogs": dict(report.watchdogs),
         "served": plain(report.served),
+        "speculation": plain(report.speculation),
         "cost": plain(report.cost),
     }

@@ -22,6 +22,7 @@ from voiceloop.flight.timeline_report import report_from, turn_from
 from voiceloop.frames import (
     AnswerBegan,
     AudioSent,
+    Backchannel,
     CallEnd,
     CallerAudio,
     ClearSent,
@@ -256,17 +257,22 @@ class _Reading:
     def _said(self, note: dict[str, Any]) -> None:
         started, ended, endpointed, decided = note["times"]
         turn = UserTurn(note["text"], started, ended, endpointed, decided, note["continued"])
+        turn.guessed, turn.why = note.get("guessed"), note.get("why", "")
         self._asked[decided] = turn
         self.told.on_user_turn(turn)
 
     def _began(self, note: dict[str, Any]) -> None:
         decided = note["decided"]
         turn = None if decided is None else self._asked.get(decided)
-        answer = self._answers[note["answer"]] = Answer(note["answer"], turn=turn)
-        if turn is not None:
+        early = note.get("speculative", False)
+        answer = self._answers[note["answer"]] = Answer(note["answer"], turn=turn, speculative=early)
+        if turn is not None or early:
             self._facts.answer_began(answer.id)
         self.told.now = note["at"]
         self.told.on_answer_began(AnswerBegan(answer))
+
+    def _committed(self, note: dict[str, Any]) -> None:
+        self._answer(note["answer"]).turn = self._asked.get(note["decided"])
 
     def _playing(self, note: dict[str, Any]) -> None:
         answer = self._answer(note["answer"], note)
@@ -324,11 +330,13 @@ _ENTRIES: Final[dict[Kind, Callable[[_Reading, Entry], None]]] = {
 _NOTES: Final[dict[str, Callable[[_Reading, dict[str, Any]], None]]] = {
     "speech": lambda reading, note: reading.told.on_speech_started(SpeechStarted(note["at"])),
     "pause": lambda reading, note: reading.told.on_speech_paused(SpeechPaused(note["at"])),
-    "digit": lambda reading, note: reading.told.on_digit(Digit(note["text"], note["at"])),
+    "digit": lambda reading, note: reading.told.on_digit(Digit(note["text"], note["at"], note["text"] == "x")),
     "clear": lambda reading, note: reading.told.on_clear_sent(ClearSent(note["at"])),
     "transcript": _Reading._transcript,
     "said": _Reading._said,
+    "aside": lambda reading, note: reading.told.on_backchannel(Backchannel(note["text"], *note["times"])),
     "answer": _Reading._began,
+    "commit": _Reading._committed,
     "playing": _Reading._playing,
     "hearing": _Reading._more_heard,
     "heard": _Reading._heard,

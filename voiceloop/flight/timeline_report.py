@@ -9,6 +9,7 @@ from voiceloop.conversation import Conversation, Message, ToolCall, ToolResult
 from voiceloop.latency import Latency
 from voiceloop.prices import Cost
 from voiceloop.report import CallReport, FaultRecord, Turn
+from voiceloop.speculated import Speculated
 
 __all__ = ["report_from", "turn_from"]
 
@@ -33,6 +34,7 @@ def report_from(values: Mapping[str, Any]) -> CallReport:
         served=dict(values["served"]),
         cost=None if not isinstance(values["cost"], dict) else Cost(**values["cost"]),
     )
+    report.speculation = Speculated(**values.get("speculation", {}))
     report.watchdogs = {**report.watchdogs, **values.get("watchdogs", {})}
     return report
 
@@ -51,6 +53,7 @@ def turn_from(number: int, values: Mapping[str, Any]) -> Turn:
         interrupted=values["interrupted"],
         latency=latency,
         answer=values.get("answer", 0),
+        gained=values.get("gained_ms", 0.0) / 1000,
     )
 
 
@@ -62,4 +65,5 @@ def _message(values: Mapping[str, Any]) -> Message:
         values["interrupted"],
         calls=tuple(ToolCall(**call) for call in values["calls"]),
         results=tuple(ToolResult(**result) for result in values["results"]),
+        aside=values.get("aside", False),
     )

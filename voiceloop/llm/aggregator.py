@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from functools import partial
 from typing import Any
 
-from voiceloop.answer import Answer
+from voiceloop.answer import Answer, AnswerState
 from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.errors import VoiceloopError
-from voiceloop.frames import UserTurn
+from voiceloop.faults import describe
+from voiceloop.frames import AnswerEnded, Speculation, UserTurn
 from voiceloop.llm.base import LLM, Echo, Item, Usage
+from voiceloop.llm.callers_words import CallersWords
+from voiceloop.llm.counting import count, count_dropped, estimate
+from voiceloop.llm.history import remembered
+from voiceloop.llm.speculating import Guessed
 from voiceloop.llm.tool_round import ToolRunner
 from voiceloop.processor import Processor
 from voiceloop.pull import ProviderFailed, ProviderStalled, Pull
+from voiceloop.registry import Work
 from voiceloop.served import Served
 from voiceloop.watchdogs import bark
 
 __all__ = ["LLMAggregator", "LLMOptions"]
 
 ENOUGH = "Not run: too many rounds of tools in one turn. Answer the caller now."
-CHARACTERS_PER_TOKEN = 4
-"""Of English, about: for answers that were cut before the model had counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,17 @@ class LLMOptions:
     """Seconds of silence after which the caller is told that a tool takes its time (`Phrases.one_moment`)."""
     slow_again: float = 8.0
     """Seconds until they are told again."""
+    certain: float = 5.0
+    """Seconds after which an answer is dropped that was begun before the caller's turn was over, when nothing has told
+    by then whether it is."""
 
 
 class LLMAggregator(Processor):
     """Keeps the caller's turns in the conversation, asks the model, and pushes what it writes as it is written.
+
+    On a `Speculation` it begins an answer before the turn is over, unless the model is not to be asked for what may be
+    thrown away (`LLM.speculative`). Until the turn is certain nothing of it is heard, no tool runs, and the
+    conversation stays as it is. When it fails, or never becomes certain, it is dropped without a word.
 
     Args:
         llm: the model.
@@ -76,9 +87,20 @@ class LLMAggregator(Processor):
         self._beginning = [Message("system", instructions)] if instructions else []
         for said, answered in examples:
             self._beginning += [Message("user", said), Message("assistant", answered)]
-        self.options = options or LLMOptions()
-        self._tools = ToolRunner(tools, self.options.slow, self.options.slow_again)
-        self._said: list[Message] = []  # what the caller said in the last turn
+        self._options = options or LLMOptions()
+        self._tools = ToolRunner(tools, self._options.slow, self._options.slow_again)
+        self._words = CallersWords()
+        self._guessed: Guessed | None = None  # the last answer that was begun early
+
+    @property
+    def options(self) -> LLMOptions:
+        """Limits. May be set before the call begins."""
+        return self._options
+
+    @options.setter
+    def options(self, options: LLMOptions) -> None:
+        self._options = options
+        self._tools.slow, self._tools.again = options.slow, options.slow_again
 
     async def start(self) -> None:
         """Warm the model, with what every request of the call begins with."""
@@ -94,12 +116,30 @@ class LLMAggregator(Processor):
         await self.call.runtime.warm(self._llm)
         await self._llm.prepare(self._beginning, self._tools.specs)
 
-    async def on_user_turn(self, turn: UserTurn) -> None:
-        """Answer the caller."""
-        self._remember(turn)
-        if self.call.ending is not None:
+    def on_speculation(self, speculation: Speculation) -> None:
+        """Begin to answer what looks like a whole turn."""
+        engine = self._engine
+        if engine is None or not self._llm.speculative or self.call.ending is not None:
             return
-        answer = self.begin_answer(turn=turn)
+        self._drop_guess()
+        answer = self.begin_answer(turn=speculation.turn, speculative=True)
+        limit = self.call.timer(self.call.now + self.options.certain, partial(self._doubt, answer), "speculation")
+        self._guessed = Guessed(answer, limit, self.call.messages_for(None))
+        name, done = f"{self.name}.on_speculation", partial(self._speculated, answer)
+        engine.spawn(self._speculate(answer), name, answer=answer, origin=self._index, on_done=done)
+
+    async def on_user_turn(self, turn: UserTurn) -> None:
+        """Answer the caller; go on with the answer to this very turn that was begun before it was over."""
+        before = self.call.messages_for(None)
+        self._words.remember(self.call.conversation, turn)
+        if self._keep_guess(turn, before):
+            return
+        self._drop_guess()
+        if self.call.ending is None:
+            await self._respond(self.begin_answer(turn=turn))
+
+    async def _respond(self, answer: Answer) -> None:
+        """The whole of an answer, with what tools do in between."""
         for number in range(self.options.rounds + 2):
             leaving = self.call.ending is not None
             try:
@@ -115,6 +155,8 @@ class LLMAggregator(Processor):
                 break
             if answer.text and not answer.text[-1].isspace():
                 self.write(answer, " ")  # the voice need not wait for more of the last word
+            if not await self._certain(answer):
+                return
             made = self.call.note_tools(answer, tuple(calls), echo)
             if number == self.options.rounds:
                 made.given.results = tuple(ToolResult(each.id, ENOUGH, True) for each in calls)
@@ -129,6 +171,68 @@ class LLMAggregator(Processor):
                 raise ProviderFailed(f"{type(self._llm).__name__} ended without writing anything")
             self._say(answer, self.call.phrases.goodbye)  # it has hung up, and not said a word
 
+    # --- before the turn is over ---------------------------------------------------------------------------
+
+    async def _speculate(self, answer: Answer) -> None:
+        """Answer a turn that is not certain yet. A failure counts only when it has become so."""
+        try:
+            await self._respond(answer)
+        except Exception as error:
+            if answer.state is not AnswerState.SPECULATIVE:
+                raise
+            line, detail = describe(error)
+            kind = f"{type(self._llm).__name__}.failed" if isinstance(error, ProviderFailed) else f"{self.name}.failed"
+            self.call.note_fault(kind, f"{line}, for an answer that was not certain yet", detail)
+            self.call.discard(answer)
+
+    def _speculated(self, answer: Answer, work: Work) -> None:
+        """The work of an answer that was begun early is over."""
+        if (engine := self._engine) is not None:
+            engine.work_ended(work, answer)
+            if work.failure is None and not answer.dead:
+                self.finish_answer(answer)
+
+    async def _certain(self, answer: Answer) -> bool:
+        """Tools do something: wait until it is certain that the caller is to be answered."""
+        if answer.state is AnswerState.SPECULATIVE and not answer.text.strip():
+            answer.stamp("asked", self.call.now)
+        return await answer.committed()
+
+    def _doubt(self, answer: Answer) -> None:
+        """The turn is another one, or nobody has said in time whether it is over."""
+        if answer.state is AnswerState.SPECULATIVE:
+            self.call.discard(answer)
+
+    def _keep_guess(self, turn: UserTurn, before: Sequence[Message]) -> bool:
+        """Let the answer be heard that was begun for this turn, if it can still be given."""
+        guessed = self._guessed
+        if guessed is None or guessed.answer.turn is not turn or guessed.answer.dead or turn.withdrawn:
+            return False
+        if guessed.answer.state is AnswerState.SPECULATIVE:
+            if self.call.ending is not None or not guessed.knew(before):
+                return False
+            self.call.commit(guessed.answer)
+        self._forget_guess()
+        return True
+
+    def _drop_guess(self) -> None:
+        if self._guessed is not None:
+            self._doubt(self._guessed.answer)
+        self._forget_guess()
+
+    def _forget_guess(self) -> None:
+        if self._guessed is not None:
+            self._guessed.settle()
+            self._guessed = None
+
+    def on_answer_ended(self, ended: AnswerEnded) -> None:
+        """What was made of an answer that is dropped before it was certain is wasted."""
+        if self._guessed is not None and self._guessed.answer is ended.answer and ended.answer.dead:
+            self._forget_guess()
+        count_dropped(self.call, ended.answer)
+
+    # --- requests ------------------------------------------------------------------------------------------
+
     async def _ask(self, answer: Answer) -> tuple[list[ToolCall], Any]:
         """One request, and another one if that came to nothing."""
         for attempt in range(1, self.options.tries + 1):
@@ -136,10 +240,11 @@ class LLMAggregator(Processor):
             try:
                 return await self._answer(answer)
             except ProviderFailed as error:
-                if isinstance(error, ProviderStalled):
+                if isinstance(error, ProviderStalled) and answer.state is not AnswerState.SPECULATIVE:
                     limit = self.options.stall if len(answer.text) > before else self.options.first_text
                     bark(self.call, "model_silent", limit, limit, answer=answer)
-                if attempt == self.options.tries or answer.text[before:].strip() or answer.dead:
+                guess = answer.state is AnswerState.SPECULATIVE  # the turn itself will be asked
+                if guess or attempt == self.options.tries or answer.text[before:].strip() or answer.dead:
                     raise
                 self.call.note_fault(f"{type(self._llm).__name__}.failed", f"{error}; asking again", error.detail)
         raise AssertionError  # the loop has returned or raised
@@ -148,10 +253,14 @@ class LLMAggregator(Processor):
         """What the model is given: instructions, examples, and the conversation as it was heard.
 
         Args:
-            answer: the one it is writing; of this all is given that it wrote before it asked for tools.
+            answer: the one it is writing; of this all is given that it wrote before it asked for tools. With one that
+                is speculative, what it answers stands at the end.
         """
         heard: list[Message] = []
-        for message in self.call.messages_for(answer):
+        given = self.call.messages_for(answer)
+        if answer is not None and answer.turn is not None and answer.state is AnswerState.SPECULATIVE:
+            given = self._words.foreseen(given, self.call.conversation, answer.turn)
+        for message in remembered(given):
             if message.calls and not message.text:  # of an earlier answer: what it said may have been cut
                 text = heard.pop().text if heard and heard[-1].role == "assistant" and not heard[-1].calls else ""
                 message = Message("assistant", text, calls=message.calls, echo=message.echo)
@@ -161,20 +270,6 @@ class LLMAggregator(Processor):
             # Or the greeting would look like part of the last example.
             heard.insert(0, Message("user", self.call.cues.hello))
         return self._beginning + heard
-
-    def _remember(self, turn: UserTurn) -> None:
-        """One message for each turn, also for one that went on; but what the agent said in between stays there."""
-        conversation = self.call.conversation
-        said = self._said if turn.continued else []
-        last = said.pop() if said and said[-1] is conversation[-1] else None
-        before = " ".join(message.text for message in said)
-        went_on = not before or f"{turn.text} ".startswith(f"{before} ")  # else the recogniser has changed its mind
-        text = turn.text[len(before) if went_on else 0 :].strip()
-        if last is not None:
-            last.text = text
-        elif text:
-            last = conversation.add("user", text)
-        self._said = said if last is None else [*said, last]
 
     async def _answer(self, answer: Answer) -> tuple[list[ToolCall], Any]:
         """One request: writes its text, returns the tools it asks for and the echo to give back with them."""
@@ -198,7 +293,7 @@ class LLMAggregator(Processor):
                 elif isinstance(item, Usage):
                     read_known |= item.input_tokens > 0
                     written_known |= item.output_tokens > 0
-                    self._count(item)
+                    count(self.call, answer, item)
                 elif isinstance(item, ToolCall):
                     calls.append(item)
                 elif isinstance(item, Served):
@@ -213,8 +308,8 @@ class LLMAggregator(Processor):
             return calls, echo
         finally:
             pull.close()
-            if not written_known and len(answer.text) > before:
-                self._estimate([] if read_known else messages, len(answer.text) - before)
+            if not written_known and (len(answer.text) > before or (answer.provisional and not read_known)):
+                estimate(self.call, answer, [] if read_known else messages, len(answer.text) - before)
 
     def _write(self, answer: Answer, text: str, before: int) -> None:
         answer.stamp("text", self.call.now)
@@ -225,17 +320,3 @@ class LLMAggregator(Processor):
     def _say(self, answer: Answer, text: str) -> None:
         """Words of the library's own, as part of the answer."""
         self._write(answer, f"{text} ", len(answer.text))
-
-    def _estimate(self, messages: Sequence[Message], characters: int) -> None:
-        """Count a request that was cut before the model had counted: it is paid for all the same."""
-        read = sum(len(message.text) for message in messages)
-        self._count(Usage(ceil(read / CHARACTERS_PER_TOKEN), ceil(characters / CHARACTERS_PER_TOKEN)))
-        self.call.usage["llm.estimated_requests"] += 1
-
-    def _count(self, usage: Usage) -> None:
-        counts = self.call.usage
-        counts["llm.input_tokens"] += usage.input_tokens
-        counts["llm.output_tokens"] += usage.output_tokens
-        counts["llm.cached_tokens"] += usage.cached_tokens
-        if usage.cache_write_tokens:
-            counts["llm.cache_write_tokens"] += usage.cache_write_tokens

@@ -57,6 +57,9 @@ class LLM(ABC):
 
     takes_tools: ClassVar[bool] = False
     """Whether it can be offered tools, and may yield `ToolCall`."""
+    speculative: bool = True
+    """Whether it may be asked for answers that may be thrown away: before it is certain that the caller is done. False
+    for a model that answers one request at a time, or whose every request counts."""
 
     async def warm(self) -> None:
         """Load models and open connections, so that the first call does not wait. Safe to call twice."""

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from voiceloop.conversation import Message, ToolResult
 
-__all__ = ["CANCELLED", "CHARACTERS_PER_TOKEN", "OPENING", "alternating", "estimate", "estimate_json", "fit", "paired"]
+__all__ = [
+    "CANCELLED",
+    "CHARACTERS_PER_TOKEN",
+    "CUT",
+    "OPENING",
+    "alternating",
+    "as_remembered",
+    "estimate",
+    "estimate_json",
+    "fit",
+    "paired",
+    "remembered",
+]
 
 CHARACTERS_PER_TOKEN = 3.0
 """A cautious guess for English; tokenisers come to 3.5 to 4.5."""
@@ -21,6 +34,36 @@ OPENING = "Hello?"
 """What the caller is taken to have said when the agent speaks first."""
 CANCELLED = "cancelled"
 """What a tool gave that was stopped before it gave anything."""
+CUT = "—"
+"""Where a sentence was cut off. A word in brackets would say it as well, but models repeat what they see in their own
+messages, and a voice would read that out; a dash is punctuation, and makes no sound."""
+_DANGLING = ",;:-–—…、，；："
+"""Punctuation that promises more, of which nothing came."""
+
+
+def as_remembered(message: Message) -> str:
+    """The text of a message as a model is given it: where the caller cut the agent off, a dash stands.
+
+    "We have coffee, latte," with "and mocha." unheard is "We have coffee, latte —". A sentence that was heard to its
+    end keeps its full stop before the dash. What was interrupted when all of it had been heard is whole.
+    """
+    if not message.interrupted or not message.text or not any(map(str.isalnum, message.unheard)):
+        return message.text
+    heard = message.text.rstrip()
+    while heard and (heard[-1] in _DANGLING or heard[-1].isspace()):
+        heard = heard[:-1]
+    return f"{heard} {CUT}" if heard else ""
+
+
+def remembered(messages: Iterable[Message]) -> list[Message]:
+    """The messages that models are given, as they are given them: without asides, and each `as_remembered`."""
+    given: list[Message] = []
+    for message in messages:
+        if message.aside:
+            continue
+        text = as_remembered(message)
+        given.append(message if text == message.text else replace(message, text=text))
+    return given
 
 
 def alternating(messages: Sequence[Message]) -> list[Message]:

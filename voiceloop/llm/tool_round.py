@@ -11,6 +11,7 @@ from voiceloop.answer import Answer
 from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
+from voiceloop.keypad import TOOL_WORDS
 
 if TYPE_CHECKING:
     from voiceloop.call import Call
@@ -39,8 +40,8 @@ class ToolRunner:
             from voiceloop.tools import Toolbox
 
             self._toolbox = Toolbox(tools)
-        self._slow = slow
-        self._again = again
+        self.slow = slow
+        self.again = again
 
     @property
     def specs(self) -> Sequence[ToolSpec]:
@@ -62,10 +63,16 @@ class ToolRunner:
         given.results = tuple(ToolResult(each.id, NOT_YET) for each in asked)
         work = [call.work(self._one(call, each, given), f"tool {each.name}") for each in asked]
         answer.working += 1
+        before = call.entrances.get(TOOL_WORDS)
+        call.entrances[TOOL_WORDS] = write
         try:
             await self._wait(call, answer, work, self._words(asked) or call.phrases.one_moment, write)
         finally:
             answer.working -= 1
+            if call.entrances.get(TOOL_WORDS) is write:
+                call.entrances.pop(TOOL_WORDS)
+                if before is not None:
+                    call.entrances[TOOL_WORDS] = before
 
     async def _one(self, call: Call, asked: ToolCall, given: Message) -> None:
         if self._toolbox is None:
@@ -96,14 +103,14 @@ class ToolRunner:
     ) -> None:
         """Until all is done; whenever the caller has heard nothing for a while, say a word."""
         pending: set[asyncio.Future[None]] = set(work)
-        patience = self._slow
+        patience = self.slow
         while pending:
             silent = max(0.0, answer.buffered - AUDIBLE)
             _, pending = await asyncio.wait(pending, timeout=patience + silent)
-            if not pending or answer.buffered > AUDIBLE:
+            if not pending or answer.buffered > AUDIBLE or call.keypad.waiting:  # the caller is busy with the keys
                 continue
             if call.ending is None:
                 write(phrase)
-                patience, phrase = self._again, call.phrases.still_working
+                patience, phrase = self.again, call.phrases.still_working
             elif not answer.text.strip():  # it has hung up without a word, and something else takes its time
                 write(call.phrases.goodbye)

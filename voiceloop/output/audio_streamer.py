@@ -97,6 +97,7 @@ class AudioStreamer(WatchedOutput):
         self._take(answer)
         self._playout.queue(answer.id, audio.audio, audio.words)
         self._ledger.add_words(answer.id, audio.words)
+        self._ledger.add_audio(answer.id, audio.audio)
         self._run(self._playout.pump(self.call.now))
         if audio.audio:
             self._sounds(answer)
@@ -148,6 +149,7 @@ class AudioStreamer(WatchedOutput):
             self._part(queued)
         if answer.id not in self._answers:
             self._queued.pop(answer.id, None)
+            self._run(self._playout.clear(self.call.now, keys=(answer.id,)))  # it may have been paused before it came
             return
         if answer.outcome == "discarded" or answer.provisional:
             self._run(self._playout.clear(self.call.now, keys=(answer.id,)))
@@ -191,6 +193,7 @@ class AudioStreamer(WatchedOutput):
         for output in outputs:
             if isinstance(output, SendMedia):
                 line.send_media(output.payload)
+                self.call.playing.sent(output.due, output.payload, self._playout.round_trip)
                 if (answer := self._answers.get(output.key)) is not None:
                     heard_at = output.due + self._playout.round_trip
                     self.push(AudioSent(answer, output.position, output.payload, heard_at))
@@ -200,6 +203,7 @@ class AudioStreamer(WatchedOutput):
                 self.push(MarkSent(output.name, self.call.now))
             elif isinstance(output, SendClear):
                 line.send_clear()
+                self.call.playing.cleared(self.call.now)
                 self.push(ClearSent(self.call.now + self._playout.round_trip))
             else:
                 self._news(output)
@@ -242,11 +246,11 @@ class AudioStreamer(WatchedOutput):
             # What was made of it was played: that is not all of its text.
             position = replace(position, complete=False, finished=False)
         heard = self._ledger.heard(key, position)
-        self.call.remember(answer, heard.text, heard.unheard, cut)
+        self.call.remember(answer, heard.text, heard.unheard, cut, heard.off)
         if final or self._told.get(key) != heard.text:
             self._told[key] = heard.text
             words = self._ledger.words(key, heard) if final else ()
-            self.push(Heard(answer, heard.text, heard.unheard, final, words))
+            self.push(Heard(answer, heard.text, heard.unheard, final, words, heard.off))
 
     def _close(self, answer: Answer) -> None:
         assert self._engine is not None

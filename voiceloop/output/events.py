@@ -158,3 +158,5 @@ class Position:
     """True when nothing of this will change."""
     assumed: bool = False
     """True when `played` rests on the clock because echoes failed to come."""
+    doubt: int = 0
+    """So much of `played` no echo vouches for: the clock does, or echoes of this carrier have come too early."""

@@ -6,7 +6,8 @@ and the script of the answer says what stands for what: a written word is heard 
 
 The error: never ahead of what was played as long as echoes come. Behind by
 at most the words that end between two marks: with word times known before their audio is sent, that is a word whose
-end was played in the very 20 ms in which a clear took effect.
+end was played in the very 20 ms in which a clear took effect. For a voice that does not say when its words end, they
+are looked for in its audio (`Measured`); then it may be either. `Heard.off` says how far.
 """
 
 from __future__ import annotations
@@ -18,14 +19,13 @@ from dataclasses import dataclass, field
 from voiceloop.frames import Word
 from voiceloop.output.align import Alignment, align, token_ends
 from voiceloop.output.events import RATE, Position
+from voiceloop.output.measured import Measured
 from voiceloop.output.voice import bytes_at
 
 __all__ = ["Heard", "HeardLedger"]
 
-_LETTERS_A_SECOND = 10.0
-"""Slow speech (150 English words a minute are about 15): for a voice without word times that is not complete yet."""
-
-
+_EVEN = 0.02 * RATE
+"""Bytes by which the times of sending put the end of what was played too late: a frame."""
 _SHORTEST = 0.1 * RATE
 """Bytes of audio that a word takes at least, however fast it is spoken."""
 _ROUNDED = 0.05 * RATE
@@ -47,6 +47,8 @@ class Heard:
     """True when this is final and rests on echoes, on word times, and on a word that was found in the text."""
     bound_words: int
     """At most this many spoken words were heard to their end, by the times of sending."""
+    off: int = 0
+    """By at most so many words `words_heard` may be wrong, too many or too few."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class _Entry:
     pieces: int = 0  # of the script, that are in what follows
     said: str = ""  # all that is spoken
     stops: list[tuple[int, int]] = field(default_factory=list)  # ends in `said` of what sounds, and in the text
+    audio: list[bytes] = field(default_factory=list)  # of a voice that has not said any words yet, not looked at yet
+    measured: Measured | None = None
 
     def spoken(self) -> str:
         """What the voice was given."""
@@ -90,6 +94,7 @@ class HeardLedger:
 
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
+        self._pace: float | None = None  # of the voice, where it has to be measured
 
     def add_text(self, key: int, text: str) -> None:
         """A piece of the answer's text as the model wrote it."""
@@ -111,10 +116,20 @@ class HeardLedger:
             entry.words.insert(index, word.text)
             entry.starts.insert(index, word.start)
             entry.alignment = None
+        if entry.words:
+            entry.audio, entry.measured = [], None
+
+    def add_audio(self, key: int, audio: bytes) -> None:
+        """A piece of the answer's voice, mu-law. It is looked at only when the voice does not say its words."""
+        entry = self._entries.setdefault(key, _Entry())
+        if audio and not entry.words:
+            entry.audio.append(audio)
 
     def forget(self, key: int) -> None:
         """Let go of an answer."""
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if entry is not None and entry.measured is not None:
+            self._pace = entry.measured.pace or self._pace
 
     def words(self, key: int, heard: Heard) -> tuple[Word, ...]:
         """The words that were heard, as the model wrote them, with times in seconds from the first sample of the voice.
@@ -144,10 +159,10 @@ class HeardLedger:
         entry = self._entries.get(key) or _Entry()
         if position.complete and not _ended_early(entry, position):
             words = len(entry.words) or len(token_ends(entry.text))
-            return Heard(entry.text.strip(), "", words, not position.assumed, words)
+            return Heard(entry.text.strip(), "", words, not position.assumed, words, int(position.assumed))
         spoken = entry.spoken()
         if not entry.words:
-            return _by_time(entry, spoken, position)
+            return self._by_sound(entry, spoken, position)
         complete = position.finished
         if entry.alignment is None or entry.complete is not complete:
             entry.alignment = align(spoken, entry.words, complete=complete)
@@ -155,13 +170,30 @@ class HeardLedger:
         count = _count(entry, position.played, position)
         cut = entry.written(entry.alignment.ends[count - 1]) if count else 0
         known = not count or entry.alignment.sure[count - 1]
-        return Heard(
-            entry.text[:cut].strip(),
-            entry.text[cut:].strip(),
-            count,
-            exact=known and position.settled and not position.assumed,
-            bound_words=max(count, _count(entry, position.bound, position)),
-        )
+        exact = known and position.settled and not position.assumed
+        most = max(count, _count(entry, position.bound, position))
+        # In the frame of the clear itself a word may have ended: that is what `exact` does not tell.
+        least = _count(entry, position.played - position.doubt, position)
+        off = max(most - count, count - least, int(position.assumed), 0 if known else _missed(entry.alignment, count))
+        return Heard(entry.text[:cut].strip(), entry.text[cut:].strip(), count, exact, most, off)
+
+    def _by_sound(self, entry: _Entry, spoken: str, position: Position) -> Heard:
+        """Without word times: as many words as were most likely played, by what its audio shows."""
+        measured = entry.measured
+        if measured is None:
+            measured = entry.measured = Measured(self._pace)
+        for audio in entry.audio:
+            measured.add(audio)
+        entry.audio = []
+        high = max(position.played, position.bound - round(_EVEN))
+        low = position.played - position.doubt
+        reach = measured.reach(spoken, low, high, total=position.total, finished=position.finished)
+        ends = token_ends(spoken)
+        cut = entry.written(ends[reach.count - 1]) if reach.count else 0
+        # Before the first sound it is certain, and after that never quite.
+        off = max(reach.most - reach.count, reach.count - reach.least, min(1, reach.most))
+        text, unheard = entry.text[:cut].strip(), entry.text[cut:].strip()
+        return Heard(text, unheard, reach.count, exact=False, bound_words=reach.most, off=off)
 
 
 def _ended_early(entry: _Entry, position: Position) -> bool:
@@ -187,11 +219,7 @@ def _count(entry: _Entry, played: int, position: Position) -> int:
     return bisect_right(entry.ends, played)
 
 
-def _by_time(entry: _Entry, spoken: str, position: Position) -> Heard:
-    """Without word times: as much of the text as of the time, cut back to a whole word."""
-    pace = len(spoken) / max(1, position.total) if position.finished else _LETTERS_A_SECOND / RATE
-    ends = token_ends(spoken)
-    count = bisect_right(ends, position.played * pace)
-    cut = entry.written(ends[count - 1]) if count else 0
-    bound = max(count, bisect_right(ends, position.bound * max(pace, len(spoken) / max(1, position.total))))
-    return Heard(entry.text[:cut].strip(), entry.text[cut:].strip(), count, exact=False, bound_words=bound)
+def _missed(alignment: Alignment, count: int) -> int:
+    """Words up to this one, the last of them, that were not found in the text."""
+    found = (index for index in range(count - 1, -1, -1) if alignment.sure[index])
+    return count - 1 - next(found, -1)

@@ -7,6 +7,7 @@ mark is sent right behind every clear: into an empty buffer, hence echoed in the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -44,6 +45,10 @@ class Mark:
     """When it would be reached if messages took no time, seconds."""
     empty: bool
     """True when everything sent before it had been played: its echo then measures the round trip."""
+    earliest: float = -math.inf
+    """When its audio has been played at the earliest, seconds: unlike `due` this is not corrected by echoes."""
+    early: bool = False
+    """True when it, or one behind it, was echoed before it can have been played: its echo will not come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ def count_played(
     one word behind, never ahead.
 
     Args:
-        marks: in the order they were sent.
+        marks: in the order they were sent. Of those that were echoed too early, or not at all when the fence was not
+            either, the times of sending decide.
         echoes: those that came since, by name. A mark without one was played if a later mark was.
         fence: its echo; None when it never came. Then a mark also has to be one that by the times of sending
             was played when the clear was sent.
@@ -76,18 +82,25 @@ def count_played(
     """
     echoed = [(index, mark, echoes[mark.name]) for index, mark in enumerate(marks) if mark.name in echoes]
     numbered = all(echo.sequence > 0 for _, _, echo in echoed) and (fence is None or fence.sequence > 0)
-    played, burst = 0, fence
+    played, burst, flushed = 0, fence, len(marks)
     later: tuple[Mark, Echo] | None = None
     for index, mark, echo in reversed(echoed):
         early = echo.at < mark.due + round_trip - EARLY
         together = burst is not None and _together(echo, burst, numbered=numbered)
         crowded = numbered and later is not None and _crowded(mark, echo, *later)
         if early or together or crowded or (fence is None and mark.due > cleared):
-            played, burst = 0, echo  # the buffer is a queue: nothing behind a flushed mark was played
+            played, burst, flushed = 0, echo, index  # a queue: nothing behind a flushed mark was played
         elif not played:
             played = index + 1
         later = mark, echo
-    return played
+    clocked = (index for index in range(flushed - 1, -1, -1) if _by_clock(marks[index], fence, cleared))
+    return max(played, next(clocked, -1) + 1)
+
+
+def _by_clock(mark: Mark, fence: Echo | None, cleared: float) -> bool:
+    """Whether the times of sending decide, and say that a mark was played: its echo came too early, and will not come
+    again; or nothing was echoed in all the time that the fence was waited for, so that echoes are lost."""
+    return (mark.early or fence is None) and max(mark.due, mark.earliest) + EARLY <= cleared
 
 
 def _crowded(mark: Mark, echo: Echo, later_mark: Mark, later: Echo) -> bool:

@@ -66,6 +66,7 @@ class Playout:
         self._echoes = Echoes(options)
         self._cuts: list[_Cut] = []
         self._clears = 0
+        self._stopped: dict[int, float] = {}  # paused answers that sounded: when they stopped
 
     # --- content comes in ---
 
@@ -133,8 +134,9 @@ class Playout:
         if (index := self._transit.find(name)) is not None:
             while self._cuts:  # this mark was sent behind those fences, so they are lost
                 self._settle(self._cuts[0], None, now, out)
-            self._transit.echoed(self._transit.marks[index], now)
-            self._reach(index, now, out)
+            if self._transit.believes(index, now):
+                self._transit.echoed(self._transit.marks[index], now)
+                self._reach(index, now, out)
         for cut in self._cuts:
             if name == cut.fence:
                 self._transit.measured(now - cut.sent)
@@ -156,10 +158,13 @@ class Playout:
         Args:
             now: seconds.
             keep: False drops what was not heard; `Settled` tells when it is known what was. True keeps it for
-                `resume`. Audio of answers not named here that the clear takes with it is sent again.
+                `resume`, for which an answer that has not come here yet waits, too. Audio of answers not named here
+                that the clear takes with it is sent again.
             keys: answers; unknown ones are ignored.
         """
         out: list[Output] = []
+        for key in keys or () if keep else ():
+            self._voice(key)  # one that has not come here yet is not to begin, either
         targets = [voice for key, voice in self._voices.items() if keys is None or key in keys]
         for voice in targets:
             if keep:
@@ -170,7 +175,7 @@ class Playout:
             self._cut(now, out)
         for voice in targets:
             if voice.dropped and not voice.settling:
-                self._close(voice, now, out, complete=False)
+                self._close(voice, self._stopped.get(voice.key, now), out, complete=False)
         self._send(now, out)
         return out
 
@@ -202,7 +207,14 @@ class Playout:
         if (voice := self._voices.get(key)) is None:
             return self._settled.get(key, Position())
         bound = voice.bound if voice.settling else self._bound(voice, now)
-        return Position(voice.played, max(bound, voice.played), voice.total, voice.finished, assumed=voice.assumed)
+        return Position(
+            voice.played,
+            max(bound, voice.played),
+            voice.total,
+            voice.finished,
+            assumed=voice.assumed,
+            doubt=voice.doubt(self._transit.early),
+        )
 
     # --- inside: sending ---
 
@@ -240,6 +252,7 @@ class Playout:
                 out.append(SendMark(self._transit.mark(MarkKind.START, voice, now)))
             edge = voice.next_mark(self._mark_every)
             payload = voice.take(min(size, edge - voice.sent))
+            self._stopped.pop(voice.key, None)
             voice.begun = voice.flying = True
             due = self._transit.media(len(payload), now)
             out.append(SendMedia(payload, voice.key, voice.sent - len(payload), due))
@@ -259,7 +272,7 @@ class Playout:
         voice, at, assumed = self._voices[mark.key], echoed - self.round_trip / 2, waited is not None
         if waited is not None:
             self._assume(voice, waited, self.options.echo_limit, out)
-        voice.reach(mark.position)
+        voice.reach(mark.position, sure=waited is None and not mark.early)
         if mark.kind is MarkKind.START:
             voice.started = True
             out.append(Started(voice.key, at, assumed))
@@ -275,9 +288,13 @@ class Playout:
 
     def _close(self, voice: Voice, at: float, out: list[Output], *, complete: bool) -> None:
         del self._voices[voice.key]
+        self._stopped.pop(voice.key, None)
         bound = voice.played if complete else max(voice.played, voice.bound)
         self._settled[voice.key] = Position(
-            voice.played, bound, voice.total, voice.finished, complete, settled=True, assumed=voice.assumed
+            *(voice.played, bound, voice.total, voice.finished, complete),
+            settled=True,
+            assumed=voice.assumed,
+            doubt=0 if complete and not voice.assumed else voice.doubt(self._transit.early),
         )
         out.append(Settled(voice.key, at, complete))
 
@@ -302,13 +319,15 @@ class Playout:
         """The burst of a clear is over, or will not come: judge what was played before it."""
         self._cuts.remove(cut)
         count = count_played(cut.marks, cut.echoes, fence, cut.sent, self._transit.least_round_trip)
+        for mark in cut.marks:
+            mark.early |= fence is None and mark.name not in cut.echoes  # if it counts, it does by the clock
         for index, mark in enumerate(cut.marks):
             echo = cut.echoes.get(mark.name)
             # Without a fence, a mark so long overdue that its echo must be lost counts as played.
             assumed = index >= count
             if assumed and (fence is not None or mark.due + max(self._echoes.mark, EARLY) > cut.sent):
                 break
-            waited = now - cut.sent if assumed else None
+            waited = now - cut.sent if assumed or (fence is None and echo is None) else None
             self._played(mark, echo.at if echo is not None else mark.due + self.round_trip, out, waited=waited)
         for voice in cut.voices:
             if voice.key not in self._voices:
@@ -318,4 +337,5 @@ class Playout:
             if voice.dropped:
                 self._close(voice, cut.sent + self.round_trip / 2, out, complete=False)
             else:
+                self._stopped[voice.key] = cut.sent + self.round_trip / 2
                 voice.rewind()

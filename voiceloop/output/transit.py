@@ -10,6 +10,9 @@ from voiceloop.output.voice import Voice
 
 __all__ = ["Transit"]
 
+FRAME = 0.02
+"""Seconds of audio that a carrier takes from its buffer at once."""
+
 
 class Transit:
     """Audio and marks since the last clear. Its times are those of a carrier without delay.
@@ -17,13 +20,17 @@ class Transit:
     The delay of audio, marks and clears to the carrier is much the same, so it drops out of most questions.
     """
 
-    __slots__ = ("_guess", "_measured", "delay", "head", "marks")
+    __slots__ = ("_guess", "_latest", "_measured", "delay", "early", "head", "marks")
 
     def __init__(self, guess: float) -> None:
         self._guess = guess
         self._measured: float | None = None
         self.head = -math.inf
         """When all that was sent will have been played, seconds."""
+        self._latest = -math.inf  # the same, whatever echoes say
+        self.early = 0.0
+        """By how much echoes came sooner than the way there and back allows, seconds: the largest so far. Either it has
+        become shorter, or they come before their audio was played."""
         self.marks: list[Mark] = []
         """Those not known to be played, oldest first."""
         self.delay = 0.0
@@ -47,6 +54,7 @@ class Transit:
         """Audio is sent; returns when it begins to play. After an underrun that is now: the buffer never catches up."""
         due = max(self.head, now)
         self.head = due + size / RATE
+        self._latest = max(self._latest, now) + size / RATE
         return due
 
     def mark(self, kind: MarkKind, voice: Voice, now: float) -> str:
@@ -59,7 +67,8 @@ class Transit:
             name = f"{name}:{voice.tries}"
         voice.marked = voice.sent
         due = max(self.head, now)
-        self.marks.append(Mark(name, kind, voice.key, voice.sent, now, due, empty=self.head <= now))
+        earliest = max(self._latest, now)
+        self.marks.append(Mark(name, kind, voice.key, voice.sent, now, due, self.head <= now, earliest))
         return name
 
     def find(self, name: str) -> int | None:
@@ -68,6 +77,17 @@ class Transit:
     def measured(self, round_trip: float) -> None:
         """A mark sent into an empty buffer came back."""
         self._measured = round_trip if self._measured is None else min(self._measured, round_trip)
+
+    def believes(self, index: int, now: float) -> bool:
+        """Whether a mark whose echo comes now can have been played. No carrier plays faster than time passes.
+
+        One that cannot is played when its time has come, by the clock: it is not waited for any more.
+        """
+        if now >= self.marks[index].earliest - FRAME:
+            return True
+        for mark in self.marks[: index + 1]:
+            mark.early = True
+        return False
 
     def echoed(self, mark: Mark, now: float) -> None:
         """Learn from the echo of a mark that was played.
@@ -80,6 +100,7 @@ class Transit:
             self.measured(self.delay)
         surplus = self.least_round_trip - self.delay
         if surplus > EARLY:
+            self.early = max(self.early, surplus)
             self.head -= surplus
             for other in self.marks:
                 other.due -= surplus
@@ -92,11 +113,15 @@ class Transit:
     def clear(self, now: float) -> list[Mark]:
         """A clear is sent: returns the marks that may have been played or not."""
         pending, self.marks, self.head, self.delay = self.marks, [], now, 0.0
+        self._latest = now
         return pending
 
     def gives_up(self, index: int, limit: float) -> float:
-        """When the echo of a mark is `limit` seconds late."""
-        return self.marks[index].due + max(self.round_trip, self.delay) + limit
+        """When the echo of a mark is `limit` seconds late, or when one that came too early is due."""
+        mark = self.marks[index]
+        if mark.early:
+            return max(mark.due, mark.earliest) + self.round_trip
+        return mark.due + max(self.round_trip, self.delay) + limit
 
     def overdue(self, limit: float, now: float) -> int | None:
         """The last mark whose echo is late; None when there is none."""

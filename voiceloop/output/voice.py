@@ -41,6 +41,7 @@ class Voice:
         "sent",
         "settling",
         "started",
+        "sure",
         "total",
         "tries",
     )
@@ -57,6 +58,7 @@ class Voice:
         self.marks = 0  # number of the last place mark
         self.tries = 0  # how often it was begun or ended anew: keeps those names unique
         self.played = 0
+        self.sure = 0  # so much of it by echoes
         self.bound = 0  # when cut: at most this much was played
         self.held = False  # waits for release
         self.paused = False  # waits for resume
@@ -95,13 +97,19 @@ class Voice:
         self.sent += len(payload)
         return payload
 
-    def reach(self, position: int) -> None:
-        """It was played up to here: let go of what will not be sent again."""
+    def reach(self, position: int, *, sure: bool = True) -> None:
+        """It was played up to here, by an echo if that is sure: let go of what will not be sent again."""
+        if sure:
+            self.sure = max(self.sure, position)
         if position > self.played:
             self.played = position
             spare = self._first_unheard() - self._base
             del self._audio[:spare]
             self._base += spare
+
+    def doubt(self, early: float) -> int:
+        """How much of what was played no echo vouches for, bytes, when echoes come up to `early` seconds too early."""
+        return self.played - max(0, min(self.played, self.sure) - round(early * RATE))
 
     def drop(self) -> None:
         """Nothing more is sent; `total` still tells how much there was."""

@@ -20,12 +20,21 @@ class WatchedOutput(QueuedAudio):
 
     def __init__(self, options: PlayoutOptions) -> None:
         super().__init__()
-        self.held_limit = options.held_limit
-        self._playout = Playout(options)
+        self.options = options
         self._answers: dict[int, Answer] = {}
-        self._voices = VoiceLimit(options.voice_limit)
         self._watches: dict[int, Timer] = {}
         self._loop_watch: LoopWatch | None = None
+
+    @property
+    def options(self) -> PlayoutOptions:
+        """Lead, chunk, and how long echoes are waited for. May be set before the call begins."""
+        return self._playout.options
+
+    @options.setter
+    def options(self, options: PlayoutOptions) -> None:
+        self.held_limit = options.held_limit
+        self._playout = Playout(options)
+        self._voices = VoiceLimit(options.voice_limit)
 
     def on_call_start(self, start: CallStart) -> None:
         """From here on the line plays, and whatever holds the loop may be heard."""

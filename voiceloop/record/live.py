@@ -9,6 +9,7 @@ from voiceloop.answer import Answer
 from voiceloop.frames import (
     AnswerBegan,
     AnswerEnded,
+    Backchannel,
     CallEnd,
     CallerAudio,
     CallStart,
@@ -50,6 +51,7 @@ class LiveEvents(Processor):
     - ``over``: answer, outcome
     - ``waited``: number, answer, caller, heard, unheard, interrupted, latency_ms (total and parts, or null): a turn is
       complete
+    - ``aside``: text, started, ended: words over the agent that took no turn
     - ``digit``: digit
     - ``fault``: fault (its kind), message
     - ``ended``: reason, duration
@@ -109,8 +111,11 @@ class LiveEvents(Processor):
             continued=turn.continued,
         )
 
+    def on_backchannel(self, aside: Backchannel) -> None:
+        self._event("aside", text=aside.text, started=self._at(aside.started), ended=self._at(aside.ended))
+
     def on_digit(self, digit: Digit) -> None:
-        self._event("digit", digit=digit.digit)
+        self._event("digit", digit=digit.shown)
 
     # --- the agent -----------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from voiceloop.audio import mulaw
 from voiceloop.record import adpcm
+from voiceloop.record.held import held_of
 from voiceloop.record.scene import (
     PARTS,
     Line,
@@ -239,8 +240,10 @@ def _wait(wait: Wait | None) -> dict[str, Any] | None:
 def _moments(timeline: Timeline, wanted: Callable[[str], bool]) -> list[list[Any]]:
     """Events as time, kind and text; of those that say the same again (a transcript that is settled) the first."""
     found: list[list[Any]] = []
+    held = {each.start: str(each) for each in held_of(timeline)}
     for event in timeline.events:
-        moment = [_round(event.at), event.kind, plain(event.text, 600)]
+        text = held.get(event.at, "") if event.kind == "pause" else event.text
+        moment = [_round(event.at), event.kind, plain(text, 600)]
         if wanted(event.kind) and not (found and event.kind == "transcript" and found[-1][1:] == moment[1:]):
             found.append(moment)
     return found

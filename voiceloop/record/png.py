@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from voiceloop.record.held import held_of
 from voiceloop.record.rows import GUTTER, MARGIN, Row, row_breaks
 from voiceloop.record.scene import PARTS, Wait, cuts, faults, outline, pauses, plain, title_of, waits, when
 from voiceloop.record.sheet import Sheet
@@ -115,7 +116,7 @@ class _Page:
             longest = (end - start) / (0.6 * (ROWS_LIMIT - 1))  # none but the last is shorter than 0.6 of it
             edges = row_breaks(self.call, start, end, longest)
         scale = min(READABLE * 1.25, room / max(stop - begin for begin, stop in pairwise(edges)))
-        wanted = ("pause", "resume", "digit", "fault")
+        wanted = ("pause", "aside", "digit", "fault")
         rows = []
         for begin, stop in pairwise(edges):
             row = Row(begin, stop, scale)
@@ -311,6 +312,7 @@ class _Page:
 
     def _moments(self, row: Row) -> None:
         sheet, free, top = self.sheet, 0.0, row.top + row.notes
+        held = {each.start: str(each) for each in held_of(self.call)}
         for event in row.moments:
             left, fault = row.x(event.at), event.kind == "fault"
             colour = self.colours["warn" if fault else "soft"]
@@ -318,8 +320,11 @@ class _Page:
             sheet.box(left, row.top + row.caller, 1.5 if fault else 1, size, colour)
             if left < free:
                 continue
-            label = {"fault": f"fault: {plain(event.text, 300)}", "digit": f"key {plain(event.text, 8)}"}.get(
-                event.kind
-            )
-            label = sheet.fitted(label or event.kind, min(self.width - MARGIN / 2 - left, 360), 11)
+            labels = {
+                "fault": f"fault: {plain(event.text, 300)}",
+                "digit": f"key {plain(event.text, 8)}",
+                "aside": f"“{plain(event.text, 60)}” (aside)",
+                "pause": held.get(event.at, "pause"),
+            }
+            label = sheet.fitted(labels.get(event.kind, event.kind), min(self.width - MARGIN / 2 - left, 360), 11)
             free = sheet.text(left + 4, top + 1, label, colour, 11, bold=fault) + 8

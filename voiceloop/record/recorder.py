@@ -7,6 +7,7 @@ from voiceloop.answer import Answer
 from voiceloop.frames import (
     AnswerBegan,
     AudioSent,
+    Backchannel,
     CallEnd,
     CallerAudio,
     ClearSent,
@@ -26,10 +27,11 @@ from voiceloop.frames import (
     Watchdog,
     Word,
 )
+from voiceloop.keypad import HUSHED, Keypad
 from voiceloop.processor import Processor
 from voiceloop.record.placing import place_words
 from voiceloop.record.timeline import AnswerLine, Span, Timeline, TimelineEvent, TurnLine
-from voiceloop.record.track import Track
+from voiceloop.record.track import SILENCE, Track
 from voiceloop.report import CallReport, Turn
 
 __all__ = ["TimelineRecorder"]
@@ -52,6 +54,7 @@ class TimelineRecorder(Processor):
 
     def __init__(self) -> None:
         self._zero = 0.0
+        self._keypad = Keypad()
         self._line = Timeline()
         self._caller = Track(MAX_SECONDS)
         self._agent = Track(MAX_SECONDS)
@@ -67,6 +70,7 @@ class TimelineRecorder(Processor):
         """Take the time from which everything is counted."""
         call = self.call
         self._zero = call.began
+        self._keypad = call.keypad
         self._line.call_id, self._line.caller, self._line.number = call.id, call.caller, call.number
         self._line.began = wallclock.now_iso()
         call.on_turn(self._turn_over)
@@ -90,7 +94,8 @@ class TimelineRecorder(Processor):
     # --- the caller ----------------------------------------------------------------------------------------
 
     def on_caller_audio(self, audio: CallerAudio) -> None:
-        self._caller.put(self._at(audio.at), audio.audio)
+        hushed = self._keypad.hushed(audio.at)
+        self._caller.put(self._at(audio.at), SILENCE * len(audio.audio) if hushed else audio.audio)
 
     def on_speech_started(self, speech: SpeechStarted) -> None:
         if self._speaking is None:
@@ -107,18 +112,25 @@ class TimelineRecorder(Processor):
 
     def on_user_turn(self, turn: UserTurn) -> None:
         started, ended, endpointed, decided = map(self._at, (turn.started, turn.ended, turn.endpointed, turn.decided))
-        line = TurnLine(0, turn.text, started, ended, endpointed, decided, turn.continued)
+        line = TurnLine(0, turn.text, started, ended, endpointed, decided, turn.continued, why=turn.why)
+        line.guessed = None if turn.guessed is None else self._at(turn.guessed)
         self._line.turns.append(line)
         self._asked.append((turn, line))
 
+    def on_backchannel(self, aside: Backchannel) -> None:
+        self._note(aside.started, "aside", aside.text)
+
     def on_digit(self, digit: Digit) -> None:
-        self._note(digit.at, "digit", digit.digit)
+        self._note(digit.at, "digit", digit.shown)
+        if digit.secret:
+            at = self._at(digit.at)
+            self._caller.silence(at - HUSHED, at + HUSHED)
 
     # --- the agent -----------------------------------------------------------------------------------------
 
     def on_answer_began(self, began: AnswerBegan) -> None:
         answer = began.answer
-        self._answers[answer] = AnswerLine(answer.id, "", self._at(self.call.now))
+        self._answers[answer] = AnswerLine(answer.id, "", self._at(self.call.now), early=answer.speculative)
 
     def on_playout_started(self, playout: PlayoutStarted) -> None:
         self._agent.begins(playout.answer.id, self._at(playout.answer.milestones["played"]))

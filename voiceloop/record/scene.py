@@ -21,6 +21,7 @@ __all__ = [
     "Wait",
     "conversation",
     "cuts",
+    "early",
     "faults",
     "outline",
     "pauses",
@@ -142,11 +143,19 @@ def faults(timeline: Timeline) -> list[TimelineEvent]:
     return [event for event in timeline.events if event.kind == "fault"]
 
 
+def early(turn: TurnLine, answer: AnswerLine) -> float:
+    """How long before a turn was over its answer was begun, seconds; 0 when it was not."""
+    return max(0.0, turn.decided - turn.guessed) if answer.early and turn.guessed is not None else 0.0
+
+
 def conversation(timeline: Timeline) -> list[Line]:
     """Who said what, in order of time. What was never said (an answer taken back before it was heard) is left out."""
     lines = [
         Line(turn.started, "caller", plain(turn.text), turn=turn.number, note="" if turn.number else "not answered")
         for turn in timeline.turns
+    ]
+    lines += [
+        Line(event.at, "caller", plain(event.text), note="aside") for event in timeline.events if event.kind == "aside"
     ]
     for answer in timeline.answers:
         if answer.outcome == "discarded" or not (answer.heard or answer.unheard):

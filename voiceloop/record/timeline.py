@@ -53,6 +53,10 @@ class TurnLine:
     """`AnswerLine.id`; 0 when nothing answered it."""
     latency_ms: dict[str, float] | None = None
     """``total`` and its parts in order: endpoint, stt, llm, tts, output, carrier. None when no answer was heard."""
+    why: str = ""
+    """What made the silence after it as long as it was; empty when that is not known."""
+    guessed: float | None = None
+    """When it was first guessed right; None when it was not before it was over."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class AnswerLine:
     """When it was cut off."""
     milestones: dict[str, float] = field(default_factory=dict)
     """``text``, ``audio``, ``sent``, ``played``: when each was first reached."""
+    early: bool = False
+    """Begun before it was certain that the caller was done."""
 
 
 @dataclass(slots=True)
@@ -81,9 +87,10 @@ class TimelineEvent:
 
     at: float
     kind: str
-    """``mark``, ``echo``, ``clear``, ``interruption``, ``pause``, ``resume``, ``digit``, ``fault``, ``transcript``."""
+    """``mark``, ``echo``, ``clear``, ``interruption``, ``pause``, ``resume``, ``aside``, ``digit``, ``fault``,
+    ``watchdog``, ``transcript``."""
     text: str = ""
-    """The mark's name, the digit, the fault's kind and message, the words recognised."""
+    """The mark's name, the digit, the fault's kind and message, the words recognised, or said aside."""
     answer: int = 0
 
 

@@ -81,6 +81,12 @@ class Track:
                 break
             self.pieces.pop()
 
+    def silence(self, start: float, end: float) -> None:
+        """Leave out what was heard between two times, seconds."""
+        first, last = max(0, round(start * RATE)), min(round(end * RATE), len(self.audio))
+        if first < last:
+            self.audio[first:last] = SILENCE * (last - first)
+
     def end(self, at: float) -> None:
         """The call ends: cut or fill the track to this length, seconds."""
         self.cut(at)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from voiceloop.record.held import held_of, recognised
 from voiceloop.record.timeline import AnswerLine, Span, TurnLine
 from voiceloop.record.why_facts import DetailedTimeline
 from voiceloop.record.why_told import Explanation
 from voiceloop.record.why_words import Quoting, seconds
 
-__all__ = ["cuts_told", "recognised"]
+__all__ = ["cuts_told"]
 
 _NEAR: Final = 0.6
 """Seconds: speech that had paused so shortly before a cut was the cause of it."""
@@ -56,7 +57,8 @@ def _cause(timeline: DetailedTimeline, quote: Quoting, at: float) -> str:
         if changed:
             return f", because the recogniser had understood more: {quote(changed[-1].text)}"
         return "; why, the recording does not say" + (": nobody spoke then" if timeline.speech else "")
-    began = f", the caller began to speak {seconds(at - speech.start)} before"
+    fell = next((held.start for held in held_of(timeline) if held.end == at and held.start > speech.start), at)
+    began = f", the caller began to speak {seconds(fell - speech.start)} before"
     turn = _turn_of(timeline, speech, at)
     if turn is not None:
         return f"{began}: {quote(turn.text)}"
@@ -84,13 +86,3 @@ def _turn_of(timeline: DetailedTimeline, speech: Span, at: float) -> TurnLine | 
     """The turn that this speech belongs to: the first that was decided after the cut and holds it."""
     holding = (turn for turn in timeline.turns if turn.decided >= at - _AT_ONCE)
     return next((turn for turn in holding if turn.started - 0.1 <= speech.start <= turn.ended + 0.1), None)
-
-
-def recognised(timeline: DetailedTimeline, speech: Span) -> str:
-    """The last words that came for this speech; empty when none did."""
-    words = [
-        event.text
-        for event in timeline.events
-        if event.kind == "transcript" and speech.start <= event.at <= speech.end + _LATE
-    ]
-    return words[-1] if words else ""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = ["About", "Explanation", "WhyOptions"]
 
-About = Literal["slow", "unanswered", "failed", "cut", "watchdog", "end"]
+About = Literal["slow", "unanswered", "failed", "cut", "paused", "watchdog", "end"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,13 @@ def _compared(part: _Part) -> str:
 
 def _silence(timeline: DetailedTimeline, wait: Wait, part: _Part) -> Iterator[str]:
     """Why so much silence was waited for."""
+    if not part.stands_out and part.usual is not None:
+        return
     words = wait.turn.text.rsplit(None, 1)[-1:]
     last = words[0].rstrip(".,…") if words else ""
-    longer = part.stands_out or part.usual is None
-    if longer and last.casefold() in timeline.unfinished:
+    if wait.turn.why and "text" not in timeline.redacted:
+        yield f"because of what was said: {plain(wait.turn.why, _TEXT)}"
+    elif last.casefold() in timeline.unfinished:
         yield f"because the caller ended with {Quoting(False)(last)}"
 
 

@@ -77,6 +77,8 @@ class RecordedSTT(STT):
 class RecordedLLM(LLM):
     """A model of the recording."""
 
+    speculative = False  # unless the recording says otherwise: before it could, none was
+
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 

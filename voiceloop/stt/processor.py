@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.frames import CallEnd, CallerAudio, CallStart, SpeechPaused, SpeechStarted, Transcript, UserTurn
+from voiceloop.frames import (
+    Backchannel,
+    CallEnd,
+    CallerAudio,
+    CallStart,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+    UserTurn,
+)
 from voiceloop.processor import Processor
 from voiceloop.pull import pour
 from voiceloop.registry import Timer, Work
@@ -129,6 +138,13 @@ class STTProcessor(Processor):
 
     def on_user_turn(self, turn: UserTurn) -> None:
         """The utterance is over."""
+        self._utterance_over()
+
+    def on_backchannel(self, said: Backchannel) -> None:
+        """So it is when no turn was taken."""
+        self._utterance_over()
+
+    def _utterance_over(self) -> None:
         if self._stt.per_call:
             if self._utterance is not None:
                 self._utterance.last = Transcript("")

@@ -7,10 +7,11 @@ from os import PathLike
 from typing import TypeVar
 
 from voiceloop import wallclock
+from voiceloop.answer import Answer
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.eventlog import EventLog
-from voiceloop.frames import AnswerBegan, Interruption, Pause, Signal
+from voiceloop.frames import AnswerBegan, Interruption, Pause, Resume, Signal
 from voiceloop.frames import Heard as HeardFrame
 from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport, Turn
@@ -28,8 +29,8 @@ __all__ = ["Dialled"]
 
 END_LIMIT = 120.0
 """Seconds that the end of a call may take before the test gives up."""
-SETTLE_LIMIT = 1.0
-"""Seconds that the news of what was heard of a cut answer may take to reach the bot."""
+SETTLE_LIMIT = 4.0
+"""Seconds that it may take until a paused answer goes on or is cut, and the news of what was heard of it is there."""
 WHY_LIMIT = 5.0
 """Seconds that the bot may take to say why the call ended, for an error message."""
 
@@ -177,7 +178,8 @@ class Dialled:
     ) -> BargeIn:
         """Speak over the agent when it has been speaking for `after` seconds.
 
-        Returns when the agent has fallen silent and the bot knows what was heard of its answer.
+        Returns when the agent has fallen silent, and either goes on (after "mhm", or a noise) or is cut and the bot
+        knows what was heard of its answer.
 
         Raises:
             GaveUp: there was nothing to interrupt: it did not speak, was done before, or only asked whether anybody is
@@ -271,17 +273,27 @@ class Dialled:
         return (len(heard) - len(heard.rstrip(QUIET))) / RATE
 
     async def _settled(self, seen: int) -> None:
-        """Wait until the bot knows what was heard of the answers that were cut since so many signals were seen."""
-        cut = [frame.answer for frame in self._log.seen[seen:] if isinstance(frame, Interruption)]
-        cut = [answer for answer in cut if "sent" in answer.milestones]
-
-        def known() -> bool:
-            final = [f.answer for f in self._log.seen[seen:] if isinstance(f, HeardFrame) and f.final]
-            return all(answer in final for answer in cut)
-
-        if cut and not known():
+        """Wait until it is decided whether those that were paused since so many signals go on, and the bot knows what
+        was heard of those that were cut."""
+        if not self._decided(seen):
             limit = asyncio.get_running_loop().time() + SETTLE_LIMIT
-            await self.carrier.when(lambda: known() or asyncio.get_running_loop().time() >= limit)
+            await self.carrier.when(lambda: self._decided(seen) or asyncio.get_running_loop().time() >= limit)
+
+    def _decided(self, seen: int) -> bool:
+        """Whether it is by now."""
+        paused: set[Answer] = set()
+        cut: set[Answer] = set()
+        known: set[Answer] = set()
+        for frame in self._log.seen[seen:]:
+            if isinstance(frame, Pause):
+                paused.add(frame.answer)
+            elif isinstance(frame, Resume):
+                paused.discard(frame.answer)
+            elif isinstance(frame, Interruption):
+                cut.add(frame.answer)
+            elif isinstance(frame, HeardFrame) and frame.final:
+                known.add(frame.answer)
+        return all(answer in known or "sent" not in answer.milestones for answer in paused | cut)
 
     async def _told(self, error: Exception) -> Exception:
         """The error for the test, without the frames of the caller; of an end with what the bot's side says of it."""

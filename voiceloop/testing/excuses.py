@@ -15,6 +15,8 @@ from voiceloop.testing.evidence import Evidence
 __all__ = ["EXCUSES", "excused", "name_of", "stood_still"]
 
 AGREES: Final = "the conversation agrees"
+HELD: Final = "who is held is let go"
+ON: Final = "who was held goes on"
 AHEAD: Final = "no more is sent ahead than stated"
 HOLE: Final = "no hole in an answer"
 LATENCY: Final = "latency parts sum"
@@ -29,15 +31,24 @@ ALWAYS: Final = float("inf")
 BEFORE: Final = 1.5
 """Seconds before a fault in which what it explains may have begun: an answer, or a word of the caller's."""
 
-_LATE = {STOPS: 2.0, LATENCY: 5.0, HOLE: 1.0, MEMORY: 3.0, AHEAD: 2.0}
+_LATE = {STOPS: 2.0, LATENCY: 5.0, HOLE: 1.0, MEMORY: 3.0, AHEAD: 2.0, ON: 3.0}
 _UNHEARD = {STOPS: 2.0, LATENCY: 5.0}
-_GONE = {MEMORY: ALWAYS, STOPS: ALWAYS, LATENCY: ALWAYS}
-_MARKS = {MEMORY: ALWAYS, LATENCY: ALWAYS, STOPS: ALWAYS, AHEAD: ALWAYS, WORDS: ALWAYS}
+_GONE = {MEMORY: ALWAYS, STOPS: ALWAYS, LATENCY: ALWAYS, ON: ALWAYS}
+_MARKS = {MEMORY: ALWAYS, LATENCY: ALWAYS, STOPS: ALWAYS, AHEAD: ALWAYS, WORDS: ALWAYS, ON: ALWAYS}
 _NOISE = {STOPS: 2.0, LATENCY: 5.0, SILENCE: 2.0}
 _STALL = {STOPS: 1.0, LATENCY: 2.0, AHEAD: 1.0}
 _SLOW_VOICE = {HOLE: 15.0}
-_TIMELESS = {MEMORY: 30.0, HOLE: 15.0}
-_OWN_CODE = {MEMORY: ALWAYS, AGREES: ALWAYS, STOPS: ALWAYS, HOLE: ALWAYS, LATENCY: ALWAYS, WORDS: ALWAYS}
+_TIMELESS = {MEMORY: 30.0, HOLE: 15.0, ON: 30.0}
+_OWN_CODE = {
+    MEMORY: ALWAYS,
+    HELD: ALWAYS,
+    ON: ALWAYS,
+    AGREES: ALWAYS,
+    STOPS: ALWAYS,
+    HOLE: ALWAYS,
+    LATENCY: ALWAYS,
+    WORDS: ALWAYS,
+}
 
 EXCUSES: Final[Mapping[str, Mapping[str, float]]] = {
     # The line. What comes late, from either side.

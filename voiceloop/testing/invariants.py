@@ -12,6 +12,7 @@ from voiceloop.testing import (
     invariants_answers,
     invariants_audio,
     invariants_ends,
+    invariants_floor,
     invariants_memory,
     invariants_turns,
 )
@@ -26,7 +27,10 @@ Invariant = Callable[[Evidence, Bounds], Iterator[Violation]]
 
 INVARIANTS: dict[str, Invariant] = {
     each.__name__.replace("_", " "): each
-    for module in (invariants_ends, invariants_answers, invariants_memory, invariants_audio, invariants_turns)
+    for module in (
+        *(invariants_ends, invariants_answers, invariants_memory, invariants_audio, invariants_turns),
+        invariants_floor,
+    )
     for each in module.INVARIANTS
 }
 """All of them, by name, in the order they are looked at."""

@@ -11,7 +11,10 @@ from voiceloop.sim.playback import QUIET
 from voiceloop.testing.bounds import Bounds, Violation
 from voiceloop.testing.evidence import Evidence, PlayedPiece
 from voiceloop.testing.excuses import stood_still
+from voiceloop.testing.invariants_floor import vain_pauses
+from voiceloop.testing.witness import Witness
 from voiceloop.turns.events import TurnOptions
+from voiceloop.turns.interruptions import WORN_OUT
 
 __all__ = ["INVARIANTS"]
 
@@ -34,31 +37,44 @@ _NEAR = 1.0
 def the_agent_stops_for_the_caller(evidence: Evidence, bounds: Bounds) -> Iterator[Violation]:
     """Of an answer that may be interrupted nothing is heard any more soon after the caller began to speak.
 
-    The last words of a call that ends by itself are said to their end.
+    The last words of a call that ends by itself are said to their end. Who has made noises must speak for longer. While
+    a tool works only words interrupt: there the agent may go on into what is none.
     """
     name, witness = "the agent stops for the caller", evidence.witness
     if evidence.carrier is None or witness.options is None:
         return
     longer = max(0.0, witness.options.barge_in - TurnOptions().barge_in)
     limit = bounds.barge_in + longer + evidence.round_trip + 2 * evidence.jitter + bounds.slack
+    ending = float("inf") if witness.ending is None else witness.ending
     open_to_it = [
         voice for number, voice in evidence.voices.items() if witness.answers[number].interruptible and voice.pieces
     ]
     for utterance in evidence.utterances:
         for start, end in breaths(utterance):
-            if witness.ending is not None and start + limit >= witness.ending:
+            if start + limit >= ending:
                 return
             if _sounded_before(evidence, start):
                 continue  # nobody can say when that began: the one before it is looked at, if it was speech
+            stretched = limit + witness.options.barge_in * (min(WORN_OUT, 2.0 ** vain_pauses(witness, start)) - 1)
             for voice in open_to_it:
                 spoken_over = max(start, voice.pieces[0].at)  # it may have stood behind one that is not interrupted
-                at = voice.sound_within(spoken_over + limit + _BLOCK, end)
+                until = min(end, ending, _went_on(witness, voice.answer, start))
+                at = voice.sound_within(spoken_over + stretched + _BLOCK, until)
                 if at is not None:
                     message = (
                         f"the caller spoke from {start:.3f} s to {end:.3f} s, and answer {voice.answer} "
-                        f"was still heard {at - start:.3f} s after that began; expected silence from {limit:.3f} s on"
+                        f"was still heard {at - start:.3f} s after that began; "
+                        f"expected silence from {stretched:.3f} s on"
                     )
                     yield Violation(name, message, start, at)
+
+
+def _went_on(witness: Witness, answer: int, start: float) -> float:
+    """When an answer was let go on into a noise, for a tool works for it and nothing was recognised for so long."""
+    assert witness.options is not None
+    least = start + witness.options.certain + witness.options.confirm
+    times = (each.at for each in witness.pauses if each.answer == answer and each.tool and not each.paused)
+    return min((at for at in times if at >= least), default=float("inf"))
 
 
 def _sounded_before(evidence: Evidence, start: float) -> bool:

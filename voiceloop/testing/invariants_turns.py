@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple
 
+from voiceloop.keypad import without_keys
 from voiceloop.llm.aggregator import LLMOptions
 from voiceloop.report import Turn
 from voiceloop.testing.bounds import Bounds, Violation
 from voiceloop.testing.evidence import Evidence
+from voiceloop.testing.excuses import name_of
 from voiceloop.testing.invariants_audio import breaths
 from voiceloop.testing.invariants_memory import words_of
 from voiceloop.testing.witness import RecognisedSegment, Witness
 from voiceloop.turns.events import TurnOptions
+from voiceloop.turns.own_words import LASTS
 
 __all__ = ["INVARIANTS"]
 
@@ -24,17 +27,18 @@ _SAME_END = 0.15
 def every_word_recognised_is_recorded(evidence: Evidence, bounds: Bounds) -> Iterator[Violation]:
     """What the recogniser understood stands in the conversation or in a turn, and not more often than it was said.
 
-    A recogniser may think better of it: what counts is what it said last before the answer to it was heard.
+    A recogniser may think better of it: what counts is what it said last before the answer to it was heard. The
+    agent's own words that come back down the line are nobody's.
     """
     name, report, witness = "every word recognised is recorded", evidence.report, evidence.witness
     if report is None or witness.options is None:
         return
     seeded = {id(message) for message in witness.seeded}
     said = [each.text for each in report.conversation if each.role == "user" and id(each) not in seeded]
-    kept = Counter(word for text in said for word in words_of(text))
-    turned = Counter(word for turn in report.turns for word in words_of(turn.caller))
+    kept = Counter(word for text in said for word in words_of(without_keys(text)))
+    turned = Counter(word for turn in report.turns for word in words_of(without_keys(turn.caller)))
     segments = list(witness.transcripts.values())
-    due = Counter(word for segment in segments for word in words_of(_in_time(segment, witness)))
+    due = Counter(word for segment in segments for word in _of_the_caller(segment, evidence))
     if missing := due - (kept | turned):
         at = max(segment.at for segment in segments if set(words_of(segment.text)) & set(missing))
         words = " ".join(missing.elements())
@@ -58,6 +62,28 @@ def _in_time(segment: RecognisedSegment, witness: Witness) -> str:
     answered = [answer.started[0] for answer in witness.answers.values() if answer.started and answer.turn == number]
     until = min(answered, default=float("inf")) if number is not None else float("inf")
     return [text for at, text in segment.versions if at == first or at <= until][-1]
+
+
+def _of_the_caller(segment: RecognisedSegment, evidence: Evidence) -> list[str]:
+    """The words of a segment that must be kept."""
+    words = words_of(_in_time(segment, evidence.witness))
+    return [word for word in words if word not in own] if (own := _came_back(segment, evidence)) else words
+
+
+def _came_back(segment: RecognisedSegment, evidence: Evidence) -> set[str]:
+    """Words of the agent's that may have been recognised as the caller's: heard a moment before, on a line that brings
+    them back or while the caller said nothing."""
+    first, last = segment.versions[0][0], segment.versions[-1][0]
+    echoing = any(name_of(fault) == "line echo" and at <= last for at, fault in evidence.faults)
+    spoke = any(each.started - LASTS <= last and each.ended >= first - LASTS for each in evidence.utterances)
+    if spoke and not echoing:
+        return set()
+    return {
+        word
+        for number, voice in evidence.voices.items()
+        if any(piece.at <= last and piece.at + piece.size / 8000 >= first - LASTS for piece in voice.pieces)
+        for word in words_of(evidence.witness.answers[number].text)
+    }
 
 
 def nobody_waits_in_silence(evidence: Evidence, bounds: Bounds) -> Iterator[Violation]:
@@ -84,7 +110,7 @@ def nobody_waits_in_silence(evidence: Evidence, bounds: Bounds) -> Iterator[Viol
 
 def _longest_wait(options: TurnOptions, model: LLMOptions | None) -> float:
     """What turn-taking itself waits at most: for an answer, for the caller, or for a tool; and a word is said then."""
-    answer = max(options.settle_limit, options.unfinished, options.silence) + options.model_limit
+    answer = max(options.settle_limit, options.unfinished, options.unsure, options.silence) + options.model_limit
     tool = max(model.slow, model.slow_again) if model is not None else 0.0
     return 1.0 + max(answer, options.reprompt_after, tool)
 
@@ -127,19 +153,22 @@ def _truth(evidence: Evidence, bounds: Bounds, turn: Turn) -> Iterator[Violation
     if evidence.carrier is None or answer is None or answer.turn is None or voice is None or not voice.pieces:
         return
     assert turn.latency is not None
+    first, told = voice.pieces[0].at, answer.milestones.get("played", 0.0)
+    if any(each.answer == turn.answer and each.paused and told <= each.at <= first for each in evidence.witness.pauses):
+        return  # it was paused as its first sound was to come: it began, and was taken back unheard
     ended = evidence.witness.turns[answer.turn].ended - evidence.carrier.options.delay_to_server
     near = [u.speech_ended for u in evidence.utterances if not u.cut and abs(u.speech_ended - ended) <= _SAME_END]
     if not near:
         return
     said = min(near, key=lambda each: abs(each - ended))
-    waited = voice.pieces[0].at - said
+    waited = first - said
     limit = bounds.latency + abs(said - ended) + 2 * evidence.jitter + bounds.slack
     if abs(waited - turn.latency.total) > limit:
         message = (
             f"turn {turn.number}'s latency is {turn.latency.total:.3f} s, the caller waited {waited:.3f} s; "
             f"expected a difference of {limit:.3f} s at most"
         )
-        yield Violation("latency parts sum", message, voice.pieces[0].at)
+        yield Violation("latency parts sum", message, first)
 
 
 INVARIANTS = (every_word_recognised_is_recorded, nobody_waits_in_silence, latency_parts_sum)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from voiceloop.call import Call
 from voiceloop.frames import Signal
 from voiceloop.handlers import resolve
+from voiceloop.keypad import Keypad
 from voiceloop.record.recorder import TimelineRecorder
 from voiceloop.record.timeline import Timeline
 from voiceloop.report import CallReport, Turn
@@ -51,6 +52,8 @@ class _Then:
     began: float
     now: float = 0.0
     turn_over: Callable[[Turn], object] = lambda turn: None
+    keypad: Keypad = field(default_factory=Keypad)
+    """As of a call without secrets: of a `Digit` it stands in itself whether it is one."""
 
     def on_turn(self, callback: Callable[[Turn], object]) -> None:
         self.turn_over = callback

@@ -56,8 +56,12 @@ class ScriptedLLM(LLM):
         failing: what goes wrong.
         pauses: seconds of silence before a token, by its number from 0: ``{3: 2.0}``. The same for each request, or
             not.
+        speculative: whether it may be asked for answers that may be thrown away, see `LLM.speculative`. Not by default,
+            so that every request is one that somebody waits for.
 
-    Each request takes the next reply, also one that fails: its text is used up.
+    Each request takes the next reply, also one that fails: its text is used up. With ``speculative=True`` a request
+    that has the same conversation in front of the caller's last words as the one before gets that one's reply again,
+    unless that failed: nobody has heard it. So the replies are given in order, however often the model was asked.
 
     Raises:
         TypeError: an argument is of another kind, or a reply is none.
@@ -74,6 +78,7 @@ class ScriptedLLM(LLM):
         rate: PerRequest[float] = 0.0,
         failing: Failing | None = None,
         pauses: PerRequest[Mapping[int, float]] | None = None,
+        speculative: bool = False,
     ) -> None:
         _check_replies(replies)
         check_requests("ScriptedLLM", first=first, rate=rate)
@@ -84,6 +89,9 @@ class ScriptedLLM(LLM):
         self.failing = failing
         self.pauses: PerRequest[Mapping[int, float]] = {} if pauses is None else pauses
         _check_pauses(self.pauses)
+        self.speculative = speculative
+        self._place = -1  # of the last reply that was taken
+        self._spent = True  # whether it can be given no more
         self.requests: list[list[Message]] = []
         """What the model was asked, oldest first: copies of the messages of each request."""
         self.offered: list[tuple[ToolSpec, ...]] = []
@@ -96,10 +104,11 @@ class ScriptedLLM(LLM):
         number = len(self.requests)
         self.requests.append([replace(message) for message in messages])
         self.offered.append(tuple(tools))
-        reply = self._reply(number, messages)
+        reply = self._reply(self._next(), messages)
         if first := number_for_request("ScriptedLLM", "first", self.first, number):
             await asyncio.sleep(first)
         if isinstance(reply, BaseException):
+            self._spent = True
             raise reply
         items = _items([reply] if isinstance(reply, str | Calls) else reply, messages)
         rate = number_for_request("ScriptedLLM", "rate", self.rate, number)
@@ -107,12 +116,20 @@ class ScriptedLLM(LLM):
         fails = strikes(self.failing)
         for index, item in enumerate(items):
             if fails(index) and self.failing is not None:
+                self._spent = True
                 await self.failing.strike()
                 return
             if wait := (1 / rate if index and rate else 0.0) + pauses.get(index, 0.0):
                 await asyncio.sleep(wait)
             yield item
         yield Usage(sum(len(m.text.split()) for m in messages), len(items))
+
+    def _next(self) -> int:
+        """Which reply the last request gets, from 0."""
+        if not self.speculative or self._spent or _another(*self.requests[-2:]):
+            self._place += 1
+        self._spent = False
+        return self._place
 
     def _reply(self, number: int, messages: Sequence[Message]) -> Said:
         replies = self._replies
@@ -147,6 +164,13 @@ def _check_replies(replies: object) -> None:
 def _check_reply(taken: str, reply: object) -> None:
     if not callable(reply) and not _sayable(reply):
         raise TypeError(f"{taken} texts, calls(…), exceptions, functions, and tuples of texts and calls, got {reply!r}")
+
+
+def _another(before: Sequence[Message], asked: Sequence[Message]) -> bool:
+    """Whether more was said between two requests than the caller's last words. How much was heard of what the agent had
+    said may become more exact meanwhile."""
+    front, front_before = ([(each.role, each.results) for each in messages[:-1]] for messages in (asked, before))
+    return front != front_before or any(messages[-1].role != "user" for messages in (asked, before))
 
 
 def _sayable(reply: object) -> bool:
@@ -185,6 +209,7 @@ def script(
     rate: PerRequest[float] = 0.0,
     failing: Failing | None = None,
     pauses: PerRequest[Mapping[int, float]] | None = None,
+    speculative: bool = False,
 ) -> ScriptedLLM:
     """A model that says these things, one each time it is asked, and then the last one again.
 
@@ -194,6 +219,7 @@ def script(
         rate: tokens per second; 0 for all at once. The same for each request, or not.
         failing: what goes wrong.
         pauses: seconds of silence before a token, by its number from 0.
+        speculative: whether it may be asked for answers that may be thrown away; see `ScriptedLLM`.
 
     Each request takes the next one, also a request that fails: its text is used up.
     """
@@ -201,4 +227,4 @@ def script(
         raise ValueError("script() needs at least one reply")
     for reply in replies:
         _check_reply("script() takes", reply)
-    return ScriptedLLM(replies, first=first, rate=rate, failing=failing, pauses=pauses)
+    return ScriptedLLM(replies, first=first, rate=rate, failing=failing, pauses=pauses, speculative=speculative)

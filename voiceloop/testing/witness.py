@@ -16,11 +16,13 @@ from voiceloop.frames import (
     Commit,
     Fault,
     Heard,
+    Interruption,
     MarkSent,
     Pause,
     PlayoutFinished,
     PlayoutStarted,
     Resume,
+    Speculation,
     SpeechPaused,
     SpeechStarted,
     Transcript,
@@ -32,7 +34,7 @@ from voiceloop.report import CallReport
 from voiceloop.turns.events import TurnOptions
 from voiceloop.turns.processor import TurnTaking
 
-__all__ = ["AnswerFacts", "RecognisedSegment", "SentAudio", "Witness"]
+__all__ = ["AnswerFacts", "Guessed", "Pausing", "RecognisedSegment", "SentAudio", "Witness"]
 
 
 class SentAudio(NamedTuple):
@@ -54,6 +56,30 @@ class SentAudio(NamedTuple):
     """About how much of the answer's voice was made and not played, seconds."""
 
 
+class Pausing(NamedTuple):
+    """An answer was paused, or let go on."""
+
+    answer: int
+    """Number of the answer."""
+    at: float
+    """When, seconds on the loop's clock."""
+    paused: bool
+    """False: it was let go on."""
+    turns: bool
+    """Whether turn-taking did it, and not the bot's own code."""
+    tool: bool
+    """Whether a tool was at work for some answer: then only words interrupt."""
+
+
+class Guessed(NamedTuple):
+    """A guess at the caller's turn, on which an answer may have been begun."""
+
+    at: float
+    """When it was made, seconds on the loop's clock."""
+    turn: UserTurn
+    """The same object that comes as the turn when it comes true."""
+
+
 @dataclass(slots=True)
 class AnswerFacts:
     """One answer of the agent. Times are seconds on the loop's clock."""
@@ -66,6 +92,8 @@ class AnswerFacts:
     interruptible: bool = True
     turn: int | None = None
     """Which of `Witness.turns` it answers; None when it answers none."""
+    guess: int | None = None
+    """Which of `Witness.guesses` it was begun on, come true or not; None when it was begun on none."""
     text: str = ""
     """All that was written."""
     script: tuple[tuple[str, int], ...] = ()
@@ -79,6 +107,8 @@ class AnswerFacts:
     """Each time its first sound was said to be heard: at most once."""
     stopped: list[float] = field(default_factory=list)
     """Each time its last sound was said to be heard: at most once."""
+    cut: list[float] = field(default_factory=list)
+    """Each time it was interrupted."""
     heard: str = ""
     """What was known to be heard of it at last, in the words the model wrote."""
     timed: int | None = None
@@ -119,8 +149,10 @@ class Witness(Processor):
         """The caller's speech as voice activity told it: when, and whether it began (or paused)."""
         self.faults: list[tuple[float, str]] = []
         """Failures that were told to the call: when, and of what kind."""
-        self.pauses: list[float] = []
-        """When an answer was held, or let go on."""
+        self.pauses: list[Pausing] = []
+        """When answers were paused and let go on, in order."""
+        self.guesses: list[Guessed] = []
+        """What turn-taking took for the caller's turn before it was over, in order."""
         self.marks = 0
         """Marks sent."""
         self.seeded: list[Message] = []
@@ -140,6 +172,7 @@ class Witness(Processor):
         self.reported: list[float] = []
         """When each report of the call was made: once."""
         self._answers: dict[int, Answer] = {}
+        self._turn_taking: TurnTaking | None = None
 
     # --- the call ------------------------------------------------------------------------------------------
 
@@ -150,7 +183,7 @@ class Witness(Processor):
         assert self._engine is not None
         for processor in self._engine.processors:
             if isinstance(processor, TurnTaking):
-                self.options = processor._machine.options
+                self._turn_taking, self.options = processor, processor._machine.options
             elif isinstance(processor, LLMAggregator):
                 self.model = processor.options
 
@@ -171,13 +204,16 @@ class Witness(Processor):
         call = self.call
         self.reported.append(call.now)
         numbers = {id(turn): number for number, turn in enumerate(self.turns)}
+        guesses = {id(guess.turn): number for number, guess in enumerate(self.guesses)}
         for answer in self._answers.values():
             facts = self.answers[answer.id]
             facts.text, facts.script = answer.text, tuple(answer.script)
             facts.outcome, facts.provisional = answer.outcome or "", answer.provisional
             facts.milestones = dict(answer.milestones)
             facts.turn = None if answer.turn is None else numbers.get(id(answer.turn))
+            facts.guess = None if answer.turn is None else guesses.get(id(answer.turn))
         self._answers.clear()
+        self._turn_taking = None
 
     # --- the caller ----------------------------------------------------------------------------------------
 
@@ -210,6 +246,9 @@ class Witness(Processor):
     def on_user_turn(self, turn: UserTurn) -> None:
         self.turns.append(turn)
 
+    def on_speculation(self, speculation: Speculation) -> None:
+        self.guesses.append(Guessed(self.call.now, speculation.turn))
+
     # --- the agent -----------------------------------------------------------------------------------------
 
     def _of(self, answer: Answer) -> AnswerFacts:
@@ -234,11 +273,22 @@ class Witness(Processor):
     def on_playout_finished(self, playout: PlayoutFinished) -> None:
         self._of(playout.answer).stopped.append(playout.at)
 
+    def on_interruption(self, interruption: Interruption) -> None:
+        if (facts := self.answers.get(interruption.answer.id)) is not None:
+            facts.cut.append(self.call.now)
+
     def on_pause(self, pause: Pause) -> None:
-        self.pauses.append(self.call.now)
+        held = self._turn_taking is not None and self._turn_taking._decides.floor.held is not None
+        self._pausing(pause.answer, paused=True, turns=held)
 
     def on_resume(self, resume: Resume) -> None:
-        self.pauses.append(self.call.now)
+        self._look_at_the_end()
+        before = next((each for each in reversed(self.pauses) if each.answer == resume.answer.id), None)
+        self._pausing(resume.answer, paused=False, turns=before is not None and before.turns)
+
+    def _pausing(self, answer: Answer, *, paused: bool, turns: bool) -> None:
+        tool = any(live.working for live in self.call.live_answers())
+        self.pauses.append(Pausing(answer.id, self.call.now, paused, turns, tool))
 
     def on_heard(self, heard: Heard) -> None:
         facts = self._of(heard.answer)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
+from voiceloop.answer import AnswerState
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.frames import Audio, Text, Word
@@ -45,6 +46,7 @@ class _Script:
 
     def __init__(self, text: Stream[Text], call: Call) -> None:
         self._text = text
+        self._answer = text.answer
         self._call = call
         self._number = 0 if call.journal is None else call.journal.number("voice")
         self.given: list[str] = []
@@ -68,6 +70,7 @@ class _Script:
                 if self._call.journal is not None:
                     await self._call.journal.took(self._number)
                 self.given.append(frame.text)
+                self._answer.voiced += len(frame.text)  # at once: one that is dropped is settled before we know
                 self.given_at = self._call.now
                 return frame.text
             return None
@@ -149,7 +152,18 @@ class TTSProcessor(Processor):
         self._spoken = (audio.answer.id, before + len(audio.audio))
 
     async def on_text(self, text: Stream[Text]) -> None:
-        """Speak one answer."""
+        """Speak one answer. One that is not certain yet and fails is dropped, and nobody hears of it."""
+        answer = text.answer
+        try:
+            await self._speak_answer(text)
+        except ProviderFailed as error:
+            if answer.state is not AnswerState.SPECULATIVE:
+                raise
+            kind = f"{type(self._tts).__name__}.failed"
+            self.call.note_fault(kind, f"{error}, for an answer that was not certain yet", error.detail)
+            self.call.discard(answer)
+
+    async def _speak_answer(self, text: Stream[Text]) -> None:
         answer = text.answer
         script = _Script(text, self.call)
         begun = self._spoken[1] if self._spoken[0] == answer.id else 0
@@ -159,17 +173,15 @@ class TTSProcessor(Processor):
                     await self._generate(text, script, begun)
                     break
                 except ProviderFailed as error:
-                    if isinstance(error, ProviderStalled):
+                    if isinstance(error, ProviderStalled) and answer.state is not AnswerState.SPECULATIVE:
                         bark(self.call, "voice_silent", self.options.stall, self.options.stall, answer=answer)
                     spoken = self._spoken[0] == answer.id and self._spoken[1] > begun
                     if attempt == self.options.tries or spoken or answer.dead:
                         raise
                     self.call.note_fault(f"{type(self._tts).__name__}.failed", f"{error}; asking again", error.detail)
         finally:
-            given = sum(map(len, script.given))
-            answer.voiced += given
             if self._engine is not None:
-                self.call.usage["tts.characters"] += given
+                self.call.usage["tts.characters"] += sum(map(len, script.given))
                 if self.call.journal is not None:
                     self.call.journal.requested("tts", {"text": "".join(script.given)})
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 __all__ = [
     "Action",
     "Correct",
+    "Discard",
     "EndTurn",
     "HangUp",
+    "Hold",
     "Interrupt",
     "ModelSilent",
     "NoTranscript",
     "Nudge",
+    "Release",
     "Reprompt",
+    "SetAside",
+    "Speculate",
     "TurnOptions",
 ]
 
@@ -23,15 +28,30 @@ class TurnOptions:
     """When a turn is over, when the agent is interrupted, and how long anything is waited for. All in seconds."""
 
     silence: float = 0.5
-    """So long after the last sample of speech the turn is over, if the recogniser has answered for all audio."""
-    unfinished: float = 1.2
-    """The same after a word that nobody ends with ("and", "um"): see `Cues.unfinished`. Never less than `silence`."""
+    """So long after the last sample of speech `FixedSilence` ends the turn, if the recogniser has answered for all
+    audio."""
+    finished: float = 0.35
+    """So long `AdaptiveEndpointing` waits after what sounds whole: "two lattes, please"."""
+    unsure: float = 1.2
+    """The same where nothing tells whether the caller is done. Never less than `finished`."""
+    unfinished: float = 1.6
+    """The same after what is not whole: a trailing "and" or "um", half a number. Never less than `unsure`."""
+    speculations: int = 2
+    """How often in one turn an answer is begun before it is certain that the caller is done; 0: never."""
+    stable: float = 0.7
+    """So long words must have stood unchanged to begin an answer while the line is not silent yet."""
     settle_limit: float = 2.0
     """So long after the last sample of speech the recogniser is no longer waited for."""
     speech_limit: float = 30.0
     """So long a caller may speak without a pause and without a word recognised: then it is noise."""
     barge_in: float = 0.12
-    """So much continuous speech interrupts the agent, counted from its first sample."""
+    """So much continuous speech pauses the agent, counted from its first sample. See `voiceloop.turns.rules`."""
+    certain: float = 1.0
+    """So much continuous speech interrupts the agent, also without a word recognised."""
+    confirm: float = 0.8
+    """So long after the last sample of what paused the agent, with nothing recognised, the agent goes on."""
+    aside: float = 1.0
+    """So long after a backchannel the agent must still be speaking; else it was an answer."""
     nudge_after: float = 1.0
     """So long after a noise that cut the agent short, with nobody speaking, it is to say something again."""
     reprompt_after: float = 7.0
@@ -45,7 +65,15 @@ class TurnOptions:
     being said comes to its end."""
 
     def __post_init__(self) -> None:
-        waits = (self.silence, self.unfinished, self.settle_limit, self.speech_limit, self.barge_in, self.nudge_after)
+        waits = (
+            self.finished,
+            self.silence,
+            self.unfinished,
+            self.settle_limit,
+            self.speech_limit,
+            self.barge_in,
+            self.nudge_after,
+        )
         if min(*waits, self.reprompt_after, self.model_limit, self.max_length) <= 0 or self.reprompts < 0:
             raise ValueError(f"all waits must be positive and reprompts not negative, got {self}")
 
@@ -64,6 +92,56 @@ class EndTurn:
     """True when it replaces the turn before: nobody heard an answer to that, and its text is part of this one."""
     silence: float = field(default=0.0, compare=False)
     """Seconds of silence that ended it."""
+    guessed: float | None = field(default=None, compare=False)
+    """When the `Speculate` was that came true, seconds; None when there was none."""
+    why: str = field(default="", compare=False)
+    """What made the silence as long as it was, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speculate:
+    """What was said looks whole: begin an answer that is not heard before it is certain. `EndTurn` with `guessed` says
+    that it is, `Discard` that it is not."""
+
+    text: str
+    """What was said; never empty."""
+    started: float
+    """When the caller began to speak, seconds."""
+    ended: float
+    """When the last sample of speech was spoken so far, seconds."""
+    continued: bool = False
+    """True when it takes the place of the turn before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """The last `Speculate` was wrong: nothing of it is to be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The caller may be interrupting: pause these answers. `Release` or `Interrupt` follows, unless they end."""
+
+    answers: tuple[int, ...]
+    """Empty when the turn's answer had not begun; one that begins meanwhile gets a `Hold` of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Nobody has interrupted: these answers go on, from the first word that was not heard."""
+
+    answers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The caller has shown that they listen, and took no turn: keep it on record."""
+
+    text: str
+    started: float
+    """First sample of it, seconds."""
+    ended: float
+    """Last sample of it, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +207,19 @@ class HangUp:
     """``caller silent``, ``not understood`` or ``max length``."""
 
 
-Action = EndTurn | Correct | Interrupt | NoTranscript | Nudge | Reprompt | ModelSilent | HangUp
+Action = (
+    EndTurn
+    | Correct
+    | Interrupt
+    | NoTranscript
+    | Nudge
+    | Reprompt
+    | ModelSilent
+    | HangUp
+    | Speculate
+    | Discard
+    | Hold
+    | Release
+    | SetAside
+)
 """What every event returns a list of, to be carried out in order."""

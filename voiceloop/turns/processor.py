@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from voiceloop.answer import Answer, AnswerState
+from voiceloop.conversation import Message
 from voiceloop.frames import (
     AnswerBegan,
     AnswerEnded,
+    Backchannel,
     CallEnd,
+    CallerAudio,
     CallStart,
+    Commit,
     Digit,
+    Expecting,
     PlayoutFinished,
     PlayoutStarted,
+    Speculation,
     SpeechPaused,
     SpeechStarted,
     Transcript,
     UserTurn,
 )
+from voiceloop.keypad import KeyOptions
 from voiceloop.processor import Processor
 from voiceloop.registry import Timer
 from voiceloop.report import Turn
+from voiceloop.turns.adaptive import AdaptiveEndpointing
+from voiceloop.turns.collect import Collector
+from voiceloop.turns.ear import Ear
+from voiceloop.turns.endpointing import Endpointing
 from voiceloop.turns.events import (
     Action,
     Correct,
+    Discard,
     EndTurn,
     HangUp,
+    Hold,
     Interrupt,
     ModelSilent,
     NoTranscript,
     Nudge,
+    Release,
     Reprompt,
+    SetAside,
+    Speculate,
     TurnOptions,
 )
 from voiceloop.turns.last_words import correct, keep
-from voiceloop.turns.machine import TurnMachine
+from voiceloop.turns.machine import Agent, Caller, TurnMachine
+from voiceloop.turns.own_words import OwnWords
+from voiceloop.turns.rules import Rule, Situation, rules_with
 from voiceloop.watchdogs import bark
 
 __all__ = ["TurnTaking"]
@@ -45,11 +66,33 @@ class TurnTaking(Processor):
     Args:
         greeting: said when the call begins; rendered before, so that it comes at once. Empty: the caller begins.
         options: silences and limits.
+        endpointing: how long a silence ends a turn; default: by what was said (`AdaptiveEndpointing`). One object for
+            each call.
+        rules: what interrupts the agent, for the situations in which it is to be otherwise than in `RULES`.
+        keys: when what the caller enters on the keys is complete; then it is their turn, or a part of it. None: keys
+            take no turn.
     """
 
-    def __init__(self, greeting: str = "", options: TurnOptions | None = None) -> None:
+    def __init__(
+        self,
+        greeting: str = "",
+        options: TurnOptions | None = None,
+        *,
+        endpointing: Endpointing | None = None,
+        rules: Mapping[Situation, Rule] | None = None,
+        keys: KeyOptions | None = KeyOptions(),  # noqa: B008 (frozen)
+    ) -> None:
         self.greeting = greeting
-        self._decides = TurnMachine(options)
+        self._endpointing = endpointing = endpointing or AdaptiveEndpointing()
+        self._rules = rules_with(rules)
+        self._keys = keys
+        self._decides = self._machine_with(options)
+        self._ear = Ear(endpointing) if endpointing.listens else None
+        self._greeting: Answer | None = None
+        self._collector: Collector | None = None
+        self._guess: UserTurn | None = None
+        self._own = OwnWords()
+        self._pauses = 0  # how often the caller began or paused
         self._timer: Timer | None = None
         self._deadline: float | None = None
         self._last: UserTurn | None = None
@@ -58,18 +101,34 @@ class TurnTaking(Processor):
         self._over = False
 
     @property
+    def options(self) -> TurnOptions:
+        """Silences and limits. May be set before the call begins."""
+        return self._decides.options
+
+    @options.setter
+    def options(self, options: TurnOptions) -> None:
+        self._decides = self._machine_with(options)
+
+    def _machine_with(self, options: TurnOptions | None) -> TurnMachine:
+        return TurnMachine(options, None, self._endpointing, self._rules, self._keys)
+
+    @property
     def _machine(self) -> TurnMachine:
         """The machine, for an event: it must know whether the call ends by itself.
 
         Who is handed over may cut that short: the line does not go dead.
         """
-        machine = self._decides
-        machine.ending = self.call.ending not in (None, "transferred") and not machine.over
+        machine, call = self._decides, self.call
+        machine.ending = call.ending not in (None, "transferred") and not machine.over
+        machine.floor.tool_runs = any(answer.working for answer in call.live_answers())
         return machine
 
     async def start(self) -> None:
         """Have the greeting rendered ahead, and learn the language's cue words."""
-        self._machine.unfinished = self.call.cues.unfinished
+        self._decides.heard.cues = self.call.cues
+        self._collector = Collector(self.call, self._keys_awaited)
+        if self._decides.heard.keys is not None:
+            self.call.keypad.use(self._decides.heard.keys.options)
         if self.greeting:
             self.call.ahead.append(self.greeting)
 
@@ -77,24 +136,54 @@ class TurnTaking(Processor):
         """Greet."""
         self._act(self._machine.call_started(self.call.now))
         if self.greeting and self.call.ending is None:  # else a stage could not start, and the goodbye was said
-            self.call.say(self.greeting)
+            self._greeting = self.call.say(self.greeting)
+
+    def on_expecting(self, expecting: Expecting) -> None:
+        """The bot knows what comes next."""
+        self._decides.expect(expecting.what)
 
     # --- the caller ----------------------------------------------------------------------------------------
 
+    def on_caller_audio(self, audio: CallerAudio) -> None:
+        """Keep what an audio model may want to hear."""
+        if self._ear is not None:
+            self._ear.hear(audio.audio)
+
     def on_speech_started(self, speech: SpeechStarted) -> None:
         """The caller speaks."""
+        self._pauses += 1
         self._act(self._machine.speech_started(self.call.now, speech.at))
 
     def on_speech_paused(self, speech: SpeechPaused) -> None:
         """The caller is silent for a moment."""
         self._act(self._machine.speech_paused(self.call.now, speech.at))
+        if self._ear is not None and not self._over:
+            self._pauses += 1
+            self.call.work(self._judge(self._ear, self._pauses), "endpointing")
+
+    async def _judge(self, ear: Ear, pause: int) -> None:
+        """How the end of what was said sounds; of no use once the caller has gone on."""
+        call = self.call
+        try:
+            done = await call.awaited(lambda: call.runtime.offload(ear.judgement(), virtual_cost=ear.cost))
+        except Exception as error:
+            call.note_fault("endpointing.failed", f"{type(error).__name__}: {error}; the words alone decide")
+            return
+        if pause == self._pauses and not self._over:
+            self._act(self._machine.judged(call.now, done))
 
     def on_transcript(self, transcript: Transcript) -> None:
         """The recogniser has understood something."""
+        machine, now = self._machine, self.call.now
+        if machine.floor.doing is Agent.SPEAKING:
+            self._own.sounds(now)
+        known = machine.heard.said.knows(transcript.segment, transcript.utterance)  # speech was detected then
+        speech, returns = known or machine.caller is not Caller.SILENT, self.call.playing.returns
+        text = self._own.taken_out(transcript.text, now, self.call.conversation, speech=speech, returns=returns)
         self._act(
-            self._machine.transcript(
-                self.call.now,
-                transcript.text,
+            machine.transcript(
+                now,
+                text,
                 final=transcript.final,
                 segment=transcript.segment,
                 settled=transcript.settled,
@@ -104,8 +193,14 @@ class TurnTaking(Processor):
         )
 
     def on_digit(self, digit: Digit) -> None:
-        """A key was pressed."""
-        self._act(self._machine.digit(self.call.now))
+        """A key was pressed: it goes to who waits for keys, or is a part of the caller's turn."""
+        taken = self._collector is not None and self._collector.press(digit)
+        self._act(self._machine.digit(self.call.now, "" if taken else digit.digit, secret=digit.secret))
+
+    def _keys_awaited(self) -> None:
+        """Somebody waits for keys, or does not any more."""
+        if not self._over:
+            self._act(self._machine.keys_awaited(self.call.now, self.call.keypad.waiting))
 
     # --- the agent -----------------------------------------------------------------------------------------
 
@@ -114,16 +209,30 @@ class TurnTaking(Processor):
         answer = began.answer
         if answer.turn is not None and answer.turn.withdrawn:
             self.call.interrupt(answer)  # before its answer began
+        elif answer.state is AnswerState.SPECULATIVE:
+            if answer.turn is not None and answer.turn is not self._guess:
+                self.call.discard(answer)  # what it answers was taken back before it began
         else:
-            protected = not answer.interruptible
-            self._act(self._machine.answer_began(self.call.now, answer.id, protected=protected))
+            self._begin(answer)
+
+    def on_commit(self, commit: Commit) -> None:
+        """A speculative answer is one now."""
+        self._begin(commit.answer)
+
+    def _begin(self, answer: Answer) -> None:
+        protected, greeting = not answer.interruptible, answer is self._greeting
+        machine = self._machine
+        self._act(machine.answer_began(self.call.now, answer.id, protected=protected, greeting=greeting))
 
     def on_playout_started(self, playout: PlayoutStarted) -> None:
         """The agent is heard."""
+        self._decides.heard.asked = playout.answer.text
         self._act(self._machine.agent_started(self.call.now, playout.answer.id, playout.at))
 
     def on_playout_finished(self, playout: PlayoutFinished) -> None:
         """The agent is silent."""
+        self._own.sounds(self.call.now)
+        self._decides.heard.asked = playout.answer.text
         self._act(self._machine.agent_finished(self.call.now, playout.answer.id, playout.at))
 
     def on_answer_ended(self, ended: AnswerEnded) -> None:
@@ -134,13 +243,17 @@ class TurnTaking(Processor):
     def on_call_end(self, end: CallEnd) -> None:
         """Decide nothing any more; what was said and is in no turn is kept."""
         self._over = True
+        self._pauses += 1
+        if self._collector is not None:
+            self._collector.end("call")
+            self._collector = None  # it leads back here
         machine, last = self._decides, self._last
         conversation = self.call.conversation
         corrections = machine.call_ended()
         if last is not None and not last.withdrawn and self._of_caller() == self._said_before:
             keep(conversation, last.text, self._went_on_from)  # the call ended before the model could take it
         if machine.pending:
-            continued = machine.said.continued and last is not None
+            continued = machine.heard.said.continued and last is not None
             keep(conversation, machine.pending, last.text if continued and last is not None else "")
         for correction in corrections:
             self._correct(correction)
@@ -165,8 +278,15 @@ class TurnTaking(Processor):
             self._end_turn(action)
         elif isinstance(action, Interrupt):
             self._interrupt(action)
+        elif isinstance(action, Hold | Release):
+            self._hold(action)
         elif isinstance(action, Correct):
             self._correct(action)
+        elif isinstance(action, Speculate | Discard):
+            self._speculate(action)
+        elif isinstance(action, SetAside):
+            self.call.conversation.append(Message("user", action.text, aside=True))
+            self.push(Backchannel(action.text, action.started, action.ended))
         elif isinstance(action, ModelSilent):
             self._model_silent(action)
         elif call.ending is not None:
@@ -207,12 +327,44 @@ class TurnTaking(Processor):
 
     def _end_turn(self, action: EndTurn) -> None:
         now = self.call.now
+        if self._collector is not None:
+            self._collector.end("speech")
         self._said_before = self._of_caller()
         self._went_on_from = self._last.text if action.continued and self._last is not None else ""
         endpointed = min(now, action.ended + action.silence)
-        turn = UserTurn(action.text, action.started, action.ended, endpointed, now, action.continued)
-        self._last = turn
+        turn = UserTurn(
+            action.text,
+            action.started,
+            action.ended,
+            endpointed,
+            now,
+            action.continued,
+            guessed=action.guessed,
+            why=action.why,
+        )
+        if action.guessed is not None and (guess := self._guess) is not None:
+            guess.text, guess.ended, guess.endpointed, guess.decided = turn.text, turn.ended, endpointed, now
+            guess.guessed, guess.why = action.guessed, action.why
+            turn = guess
+        self._last, self._guess = turn, None
         self.push(turn)
+
+    def _speculate(self, action: Speculate | Discard) -> None:
+        guess, self._guess = self._guess, None
+        if guess is not None:
+            for answer in self.call.live_answers():
+                if answer.turn is guess:
+                    self.call.discard(answer)
+        if isinstance(action, Speculate):
+            now = self.call.now
+            self._guess = UserTurn(action.text, action.started, action.ended, now, now, action.continued)
+            self.push(Speculation(self._guess))
+
+    def _hold(self, action: Hold | Release) -> None:
+        for answer in self.call.unheard_answers():
+            if answer.id in action.answers:
+                act = self.call.pause if isinstance(action, Hold) else self.call.resume
+                act(answer)
 
     def _interrupt(self, action: Interrupt) -> None:
         if action.withdrawn and self._last is not None:

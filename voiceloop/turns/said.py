@@ -11,9 +11,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from voiceloop.turns.keys import Mixed
 from voiceloop.turns.speech import Key, Speech
 
-__all__ = ["Said"]
+__all__ = ["Said", "words_of"]
 
 _NONE: Final = (-1, -1)
 _WORD = re.compile(r"[\w'’]+")
@@ -27,6 +28,7 @@ _REMEMBERED: Final = 8
 class _Ended:
     speech: Speech
     text: str
+    keys: Mixed
 
 
 class Said:
@@ -42,7 +44,9 @@ class Said:
         self.revised = False
         """The last turn's text changed after its end."""
         self._speech = Speech()  # what was said and is in no turn yet
+        self._keys = Mixed()  # what was entered on the keys, likewise
         self._turn = Speech()  # the last turn
+        self._turn_keys = Mixed()
         self._turn_text = ""
         self._turn_started = 0.0
         self._last: Key = _NONE  # utterance and segment of the latest words that are in a turn
@@ -54,13 +58,26 @@ class Said:
 
     @property
     def text(self) -> str:
-        """What was said and is in no turn yet."""
-        return self._speech.text
+        """What was said and is in no turn yet, with what was entered on the keys."""
+        return self._keys.join(self._speech.text)
 
     def began(self, at: float) -> None:
         """The caller speaks; `at` is the first sample."""
         self.sounded(at)
+        self._keys.spoke(self._speech.text)
         self._speech.speech_started()
+
+    def pressed(self, at: float) -> None:
+        """The caller presses the first key of an entry."""
+        self.sounded(at)
+        self._keys.begin()
+        self._speech.speech_started()
+
+    def keyed(self, text: str) -> None:
+        """The entry is complete; `text` is empty when nothing came of it."""
+        self._keys.add(text)
+        if not self.text and not self._speech.text:
+            self.nothing()
 
     def sounded(self, at: float) -> None:
         """Something was said, if nothing was before: then from `at` on."""
@@ -96,6 +113,11 @@ class Said:
             self._speech.hear(text, final=final, segment=segment, settled=settled, utterance=utterance, anew=anew)
         return True
 
+    def knows(self, segment: int, utterance: int | None) -> bool:
+        """Whether a transcript only tells more of words that are in a turn already."""
+        late = utterance is not None and (utterance, segment) <= self._last
+        return late or self._turn.revises(segment, utterance)
+
     def _hear_late(
         self, text: str, final: bool, segment: int, settled: bool, utterance: int | None, open_turn: bool, anew: bool
     ) -> bool:
@@ -117,8 +139,8 @@ class Said:
             return
         turn.speech.hear(text, final=sure, segment=segment, utterance=utterance, anew=anew)
         now = turn.speech.text
-        if sure and now and _words(now) != _words(turn.text):
-            self._corrections.append((turn.text, now))
+        if sure and now and words_of(now) != words_of(turn.text):
+            self._corrections.append((turn.keys.join(turn.text), turn.keys.join(now)))
             turn.text = now
 
     def corrections(self) -> list[tuple[str, str]]:
@@ -128,21 +150,29 @@ class Said:
 
     def _changed(self) -> bool:
         """Whether the words of the last turn are others than those it ended with; not how they are written."""
-        return _words(self._turn.text) != _words(self._turn_text)
+        return words_of(self._turn.text) != words_of(self._turn_text)
 
     def nothing(self) -> None:
         """What was said had no words."""
         self.started = None
 
+    def set_aside(self) -> str:
+        """All that was said takes no turn: returns it. What is still recognised of it is not listened to."""
+        text = self.text
+        self._last = max(self._last, self._speech.last or self._last)
+        self._speech, self._keys, self.started, self.continued = Speech(), Mixed(), None, False
+        return text
+
     def end_turn(self) -> tuple[str, float, bool]:
         """All that was said is a turn now: its text, first sample, and whether it takes the place of the one before."""
         assert self.started is not None
         text, started, continued = self.text, self.started, self.continued
-        self._turn, self._turn_text, self._turn_started = self._speech, text, started
+        self._turn, self._turn_text, self._turn_started = self._speech, self._speech.text, started
+        self._turn_keys, self._keys = self._keys, Mixed()
         self._last_before, self._last = self._last, max(self._last, self._speech.last or self._last)
         self._speech, self.started, self.continued, self.revised = Speech(), None, False, False
         self._withdrawn, self.unanswered = (), True
-        self._ended.append(_Ended(self._turn, text))
+        self._ended.append(_Ended(self._turn, self._turn_text, self._turn_keys))
         return text, started, continued
 
     def answered(self) -> None:
@@ -153,7 +183,8 @@ class Said:
     def settle(self) -> None:
         """The last turn is not asked anew: what the recogniser has said of it since is put on record."""
         if self.unanswered and self._ended and self._changed():
-            self._corrections.append((self._turn_text, self._turn.text))
+            keys = self._turn_keys
+            self._corrections.append((keys.join(self._turn_text), keys.join(self._turn.text)))
             self._turn_text = self._ended[-1].text = self._turn.text
 
     def take_back(self, cut: tuple[int, ...]) -> None:
@@ -162,6 +193,7 @@ class Said:
         Args:
             cut: its answers; news that one of them was heard may still come.
         """
+        self._keys, self._turn_keys = self._turn_keys.followed_by(self._keys, self._turn.text), Mixed()
         self._withdrawn, self._went_on = cut if self._turn.join(self._speech) else (), self.started
         self._speech, self._turn = self._turn, Speech()
         if self._ended:
@@ -176,10 +208,11 @@ class Said:
         if answer not in self._withdrawn:
             return False
         self._last = max(self._last, self._speech.last_before or self._last)
-        self._speech, self.started = self._speech.joined(), self._went_on
+        self._speech, self._keys, self.started = self._speech.joined(), self._keys.rest(), self._went_on
         self._withdrawn, self.continued = (), False
         return True
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation: what two ways of writing it have in common."""
     return _WORD.findall(text.casefold())

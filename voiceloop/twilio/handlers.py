@@ -63,7 +63,10 @@ def handle_dtmf(connection: TwilioTransport, message: Dtmf | Raw, arrived: float
     dtmf = message if type(message) is Dtmf else _read(connection, message, "dtmf", Dtmf)
     if dtmf is not None:
         now = connection.call.now if arrived is None else arrived
-        connection.push(Digit(dtmf.digit, now))
+        pad = connection.call.keypad
+        if pad.secret:
+            pad.pressed(now)
+        connection.push(Digit(dtmf.digit, now, pad.secret))
 
 
 def handle_stop(connection: TwilioTransport, message: Stopped | Raw, arrived: float | None = None) -> None:

@@ -189,17 +189,28 @@ class TwilioTransport(Processor):
             ProtocolError: it is not allowed here.
         """
         call = self.call
-        call.wake("in", data)
-        self._heard_at = call.now
         journal = call.journal
+        logged = call.log is not None or journal is not None
+        written = call.keypad.loggable(data, self._heard_at) if logged else ""
+        call.wake("in", written)
+        self._heard_at = call.now
         if journal is None:
-            return self._stream.receive(data)
+            return self._receive(data)
         event = None
         try:
-            event = self._stream.receive(data)
+            event = self._receive(data)
         finally:
-            journal.inbound(data, event)
+            journal.inbound(written, event)
         return event
+
+    def _receive(self, data: str | bytes) -> Event | None:
+        try:
+            return self._stream.receive(data)
+        except ProtocolError as error:
+            if not self.call.keypad.secret:
+                raise
+            fatal = error.fatal
+        raise ProtocolError("a message was refused; it is not shown, for keys are secret", fatal=fatal)
 
     def _closed(self, work: Work) -> None:
         """The socket is gone: with or without a ``stop`` the call is over."""

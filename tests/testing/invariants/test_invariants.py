@@ -221,7 +221,7 @@ def test_a_speculative_answer_that_is_sent_shows_in_a_call(held: Held) -> None:
         """Speculates, and has the streamer forget that it does."""
 
         def on_user_turn(self, turn: UserTurn) -> None:
-            answer = self.begin_answer(turn=turn, speculative=True)
+            answer = self.begin_answer(speculative=True)  # to no turn: turn-taking knows its guesses
             streamer._playout.hold = lambda key: None  # type: ignore[method-assign]
             self.write(answer, "Sure.")
             self.call.timer(self.call.now + 0.5, lambda: self.call.commit(answer))
@@ -362,7 +362,7 @@ def test_the_latency_must_be_the_sum_of_its_parts_and_what_the_caller_waited(hel
             return super().total + 0.001
 
     turn.latency = Longer(**dataclasses.asdict(good))
-    assert "the parts of turn 1's latency are 0.5" in check(doctored(evidence))[0].message
+    assert f"the parts of turn 1's latency are {good.total:.6f} s" in check(doctored(evidence))[0].message
     turn.latency = good
     evidence.witness.answers[2].milestones["played"] += 0.2
     turn.latency = dataclasses.replace(good, carrier=good.carrier + 0.2)

@@ -19,7 +19,7 @@ from voiceloop.testing.evidence import Evidence
 from voiceloop.testing.invariants import check
 from voiceloop.testing.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
 from voiceloop.text import SpokenText
-from voiceloop.turns.events import Interrupt
+from voiceloop.turns.events import Hold, Interrupt, Release
 
 GREETING = "Corner Coffee, hi!"
 MENU = "We have coffee, latte, cappuccino, mocha, and tea. Every drink is four dollars, and tea is two."
@@ -195,16 +195,21 @@ def test_what_is_heard_while_the_process_stands_still_at_the_end_cannot_be_known
     assert names(doctored(evidence, faults=())) == ["memory is what was heard"]
 
 
-def test_a_voice_that_never_says_when_a_word_is_spoken_is_left_alone_when_it_is_cut(held: Held) -> None:
+def test_a_voice_that_never_says_when_a_word_is_spoken_is_left_alone_when_it_is_cut(
+    held: Held, doctored: Doctored
+) -> None:
     async def talk(caller: Caller, call: Call) -> None:
-        await caller.says("hello there")  # over the greeting
+        await caller.says("two coffees")  # over the greeting
         await caller.interrupts("two coffees please", after=0.6)
 
     lexicon = Lexicon(letter=0.03)  # faster than the estimate
     voice = ScriptedTTS(lexicon, words=False, speed=1.5)
     evidence = held(talk, lexicon=lexicon, tts=voice, replies=["Wonderful mornings everybody, what may it be?"])
     assert [word.text for word in evidence.voices[2].words if word.heard_at] == ["Wonderful", "mornings"]
-    assert [answer.heard for answer in evidence.witness.answers.values()][:2] == ["", ""]
+    assert [answer.heard for answer in evidence.witness.answers.values()][:2] == ["", "Wonderful mornings"]
+    assert check(evidence) == []
+    remember(evidence, "")
+    evidence = doctored(evidence)
     assert check(evidence) == []
     assert any("does not say when a word is spoken" in skipped for skipped in evidence.skipped)
 
@@ -213,9 +218,12 @@ def test_a_voice_that_never_says_when_a_word_is_spoken_is_left_alone_when_it_is_
 
 
 class Unmoved(TurnTaking):
-    """Interrupts so late."""
+    """Pauses and interrupts so late."""
 
     late = 0.25
+
+    def _hold(self, action: Hold | Release) -> None:
+        self.call.timer(self.call.now + self.late, lambda: super(Unmoved, self)._hold(action))
 
     def _interrupt(self, action: Interrupt) -> None:
         self.call.timer(self.call.now + self.late, lambda: super(Unmoved, self)._interrupt(action))

@@ -6,7 +6,8 @@ const BAR = { top: 14, height: 22 }; // of a wait, in its lane
 const READABLE = 110; // pixels a second at which words can be read
 const FROM_LINES = 12; // below, lines across the voices would hide them
 const MOST = 1500;
-const eventful = call.moments.some(([, kind]) => !["interruption", "clear"].includes(kind));
+const QUIET = ["interruption", "clear", "resume"]; // drawn elsewhere
+const eventful = call.moments.some(([, kind]) => !QUIET.includes(kind));
 
 class Axis {
   constructor(box) {
@@ -196,9 +197,9 @@ class Axis {
     const top = this.scale >= FROM_LINES ? ROWS.caller : ROWS.words;
     for (const cut of call.cuts) if (cut.interrupted && cut.at >= from && cut.at <= to) pen.fillRect(this.x(cut.at) - 1, top, 2, ROWS.cut + 18 - top);
     for (const [at, kind] of call.moments) {
-      if (kind === "interruption" || kind === "clear" || at < from || at > to) continue;
+      if (QUIET.includes(kind) || at < from || at > to) continue;
       pen.fillStyle = kind === "fault" ? this.colours["warn-edge"] : this.colours.soft;
-      pen.fillRect(this.x(at), kind === "digit" ? ROWS.caller : ROWS.agent, kind === "fault" ? 2 : 1, ROWS.moment - (kind === "digit" ? ROWS.caller : ROWS.agent));
+      pen.fillRect(this.x(at), ["digit", "aside"].includes(kind) ? ROWS.caller : ROWS.agent, kind === "fault" ? 2 : 1, ROWS.moment - (["digit", "aside"].includes(kind) ? ROWS.caller : ROWS.agent));
     }
   }
 

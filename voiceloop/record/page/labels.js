@@ -155,10 +155,10 @@ class Labels {
     let free = -Infinity;
     for (const [at, kind, text] of call.moments) {
       if (at > to) break;
-      if (kind === "interruption" || kind === "clear" || at < from) continue;
+      if (QUIET.includes(kind) || at < from) continue;
       const left = this.axis.x(at);
       if (left < free) continue;
-      const label = kind === "digit" ? `key ${text}` : kind;
+      const label = { digit: `key ${text}`, aside: `“${text}” (aside)`, pause: text || kind }[kind] ?? kind;
       const made = element("span", `moment ${kind}`, label);
       made.dataset.at = at;
       this.put(made, left, ROWS.moment + 1);

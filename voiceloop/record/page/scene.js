@@ -21,7 +21,7 @@ function levelOf(voice, at) {
 }
 
 const NAMES = { interruption: "interruption", clear: "clear: what was sent and not heard is taken back", pause: "pause",
-  resume: "resume", digit: "digit", fault: "fault", mark: "mark sent", echo: "mark came back", transcript: "recognised" };
+  resume: "goes on", aside: "aside", digit: "digit", fault: "fault", mark: "mark sent", echo: "mark came back", transcript: "recognised" };
 
 /** One line of text for an event. */
 const said = ([at, kind, text]) => `${NAMES[kind] ?? kind}${text ? `: ${text}` : ""} (${clock(at, 3)})`;

@@ -95,6 +95,9 @@ class Desk:
         self._handed = 0
         self._call: Call | None = None
         self._timers: list[asyncio.TimerHandle] = []
+        self._silent: set[int] = set()  # answers of which nothing can be heard now
+        self._free = asyncio.Event()
+        self._free.set()
 
     def stop(self) -> None:
         """Nothing more can be said of this call."""
@@ -126,6 +129,17 @@ class Desk:
         if note["k"] == "said":
             self.ground.turn = note["times"][1]
             self.round = -1
+        if note["k"] == "held" or note.get("speculative"):
+            self._silent.add(note["answer"])
+            self._free.clear()
+        elif note["k"] in ("resumed", "commit", "ended"):
+            self._silent.discard(note["answer"])
+            if not self._silent:
+                self._free.set()
+
+    async def may_be_heard(self) -> None:
+        """Wait while no answer can be heard: the caller speaks over it, or it is not certain yet that they are done."""
+        await self._free.wait()
 
     def began(self, call: Call, processors: Sequence[Processor]) -> None:
         """The call is about to run: what others did to it is done again when they did it."""

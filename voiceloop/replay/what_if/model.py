@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from voiceloop.flight.items import NotKept
 from voiceloop.llm.base import LLM, Item, Message, ToolSpec
+from voiceloop.llm.history import CUT
 from voiceloop.replay.difference import side_by_side
 from voiceloop.replay.read_back import failure_of_entry
 from voiceloop.replay.what_if.desk import Desk, sleep_until
@@ -36,6 +37,8 @@ class WhatIfLLM(LLM):
     4. None of these: nothing comes. When the caller goes on before an answer would have been heard, the call goes on,
        too; else the what-if ends here.
     """
+
+    speculative = False
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -127,6 +130,7 @@ class WhatIfLLM(LLM):
         departure = self._leave(Standing.UNKNOWN, what, nearest, asked)
         try:
             await sleep_until(loop.time() + desk.first_sound)
+            await desk.may_be_heard()
         except BaseException:
             departure.withdrawn = desk.known_until is None
             raise
@@ -168,16 +172,22 @@ def _unused(requests: Sequence[Request]) -> Request:
     return next((each for each in requests if not each.used), requests[-1])
 
 
+def _as_far(left: list[str], right: list[str]) -> bool:
+    """Whether one of two texts is how the other begins; `CUT` stands where one was cut off."""
+    one, other = (plain_words(words[:-1] if words[-1:] == [CUT] else words) for words in (left, right))
+    size = min(len(one), len(other))
+    return one[:size] == other[:size]
+
+
 def _way(one: Any, other: Any) -> str:
     """In which small way two parts differ; empty when it is a great one."""
     if not (isinstance(one, list) and isinstance(other, list) and one[0] == other[0] == "messages"):
         return ""
     a, b = dict(one[1]), dict(other[1])
     left, right = a.pop("text", "").split(), b.pop("text", "").split()
-    size = min(len(left), len(right))
     if a != b:
         return ""
-    if a.get("role") == "assistant" and left[:size] == right[:size]:
+    if a.get("role") == "assistant" and _as_far(left, right):
         return "how much of what the agent said had been heard"
     if a.get("role") == "user" and plain_words(left) == plain_words(right):
         return "how the caller's words are written"

@@ -5,24 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import FaultPolicy
 from voiceloop.llm.aggregator import LLMAggregator
 from voiceloop.output.audio_streamer import AudioStreamer
-from voiceloop.output.events import PlayoutOptions
-from voiceloop.output.playout import Playout
-from voiceloop.output.voice_limit import VoiceLimit
 from voiceloop.pipeline import Pipeline
 from voiceloop.processor import Processor
 from voiceloop.runtime import Limits, Runtime
 from voiceloop.stt.processor import STTProcessor
 from voiceloop.tts.processor import TTSProcessor
-from voiceloop.turns.events import TurnOptions
-from voiceloop.turns.machine import TurnMachine
 from voiceloop.turns.processor import TurnTaking
-from voiceloop.vad.detector import SpeechDetector, VADOptions
 from voiceloop.vad.processor import VADProcessor
 
 __all__ = ["BadSetting", "Changed", "Settings", "apply", "parse"]
@@ -100,9 +95,9 @@ def apply(settings: Settings, pipeline: Pipeline, runtime: Runtime) -> list[Chan
 def _stages(processors: Iterable[Processor], runtime: Runtime) -> list[_Stage]:
     stages: list[_Stage] = []
     for processor in processors:
-        for kind, name, options, put in _KINDS:
+        for kind, name in _KINDS:
             if isinstance(processor, kind) and all(each.name != name for each in stages):
-                stages.append(_Stage(name, options(processor), _putting(put, processor)))
+                stages.append(_Stage(name, processor.options, partial(setattr, processor, "options")))
 
     def limits(options: Limits) -> None:
         runtime.limits = options
@@ -111,10 +106,6 @@ def _stages(processors: Iterable[Processor], runtime: Runtime) -> list[_Stage]:
         runtime.faults = options
 
     return [*stages, _Stage("limits", runtime.limits, limits), _Stage("faults", runtime.faults, faults)]
-
-
-def _putting(put: Callable[[Any, Any], None], processor: Processor) -> Callable[[Any], None]:
-    return lambda options: put(processor, options)
 
 
 def _find(stages: list[_Stage], name: str) -> tuple[_Stage, str]:
@@ -179,37 +170,11 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-# --- where a stage keeps them: each builds its machine from them when it is made ---
-
-
-def _put_turns(stage: TurnTaking, options: TurnOptions) -> None:
-    stage._decides = TurnMachine(options)
-
-
-def _put_vad(stage: VADProcessor, options: VADOptions) -> None:
-    stage._options, stage._detector = options, SpeechDetector(options)
-
-
-def _put_output(stage: AudioStreamer, options: PlayoutOptions) -> None:
-    stage.held_limit = options.held_limit
-    stage._playout = Playout(options)
-    stage._voices = VoiceLimit(options.voice_limit)
-
-
-def _put_llm(stage: LLMAggregator, options: Any) -> None:
-    stage.options = options
-    stage._tools._slow, stage._tools._again = options.slow, options.slow_again
-
-
-def _put_own(stage: Any, options: Any) -> None:
-    stage.options = options
-
-
-_KINDS: Final[list[tuple[type, str, Callable[[Any], Any], Callable[[Any, Any], None]]]] = [
-    (VADProcessor, "vad", lambda stage: stage._detector.options, _put_vad),
-    (STTProcessor, "stt", lambda stage: stage.options, _put_own),
-    (TurnTaking, "turns", lambda stage: stage._decides.options, _put_turns),
-    (LLMAggregator, "llm", lambda stage: stage.options, _put_llm),
-    (TTSProcessor, "tts", lambda stage: stage.options, _put_own),
-    (AudioStreamer, "output", lambda stage: stage._playout.options, _put_output),
+_KINDS: Final[list[tuple[type[Any], str]]] = [
+    (VADProcessor, "vad"),
+    (STTProcessor, "stt"),
+    (TurnTaking, "turns"),
+    (LLMAggregator, "llm"),
+    (TTSProcessor, "tts"),
+    (AudioStreamer, "output"),
 ]

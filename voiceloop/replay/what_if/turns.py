@@ -93,7 +93,7 @@ def said_of(notes: Iterable[dict[str, Any]]) -> list[Said]:
                 turn.begins = before.begins + 1
                 turn.started = min(turn.started, before.started)
             turns.append(turn)
-        elif note["k"] == "answer" and turns and note["decided"] is not None and note["decided"] == turns[-1].decided:
+        elif note["k"] in ("answer", "commit") and turns and note["decided"] == turns[-1].decided:
             turns[-1].answer = note["answer"]
             by_answer[note["answer"]] = turns[-1]
         elif note["k"] == "turn" and (done := by_answer.get(note["answer"])) is not None:

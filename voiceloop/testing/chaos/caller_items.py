@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voiceloop.testing.chaos.scene import Scene
     from voiceloop.testing.dialled import Dialled
 
-__all__ = ["Act", "HangsUp", "Hears", "Hums", "Interrupts", "Presses", "Says", "StaysSilent"]
+__all__ = ["Act", "HangsUp", "Hears", "Hums", "Interrupts", "Murmurs", "Presses", "Says", "StaysSilent"]
 
 PATIENCE = 25.0
 """Seconds the caller waits at most for the agent to stop when it was spoken over."""
@@ -94,6 +94,26 @@ class Interrupts(Act):
     async def perform(self, caller: Dialled) -> None:
         text = text_of("k", self.number, self.words)
         await _unless_it_gives_up(lambda: caller.interrupts(text, after=self.after, timeout=self.patience))
+
+
+@dataclass(frozen=True, slots=True)
+class Murmurs(Act):
+    """Shows that they listen, while the agent speaks, and takes no turn."""
+
+    kind: ClassVar[str] = "murmurs"
+
+    after: float = to(0.5)
+    """Seconds the agent has been speaking by then; when it says less than that, nothing is said."""
+    words: str = to("mhm")
+    """"mhm", "okay yeah"."""
+    patience: float = to(0.5)
+    """Seconds the caller waits for the agent to speak."""
+
+    def __str__(self) -> str:
+        return f'caller: says "{self.words}" when the agent has spoken for {self.after:g} s'
+
+    async def perform(self, caller: Dialled) -> None:
+        await _unless_it_gives_up(lambda: caller.interrupts(self.words, after=self.after, timeout=self.patience))
 
 
 @dataclass(frozen=True, slots=True)

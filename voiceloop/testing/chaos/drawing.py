@@ -11,11 +11,11 @@ from typing import Final
 from voiceloop.sim.line_faults import BY_KIND, Stall, draw_fault
 from voiceloop.testing.chaos.bot_items import BotDoes, BotSpeaks
 from voiceloop.testing.chaos.bystander import HANDLERS
-from voiceloop.testing.chaos.caller_items import HangsUp, Hears, Hums, Interrupts, Presses, Says, StaysSilent
+from voiceloop.testing.chaos.caller_items import HangsUp, Hears, Hums, Interrupts, Murmurs, Presses, Says, StaysSilent
 from voiceloop.testing.chaos.fault_items import CodeBreaks, LineBreaks, ProcessStalls, ProviderBreaks
 from voiceloop.testing.chaos.items import Item
 from voiceloop.testing.chaos.line_items import Hearing, Line, Voice
-from voiceloop.testing.chaos.model_items import WRONG, Answers, Asks
+from voiceloop.testing.chaos.model_items import WRONG, Answers, Asks, Guesses
 from voiceloop.testing.faulty import PROVIDER_FAULTS, HandlerFault, ToolFault
 
 __all__ = ["draw"]
@@ -93,6 +93,9 @@ def _caller(draw: random.Random) -> list[Making]:
         made.append(partial(StaysSilent, seconds=30.0))
     elif end < 0.85:
         made.append(partial(StaysSilent, seconds=_seconds(draw, 0.0, 6.0)))
+    for _ in range(draw.choice((0, 0, 0, 1, 2))):
+        murmur, after = draw.choice(("mhm", "yeah", "okay", "mhm okay", "wait")), _seconds(draw, 0.0, 1.5)
+        made.insert(draw.randrange(len(made) + 1), partial(Murmurs, after=after, words=murmur, patience=PATIENCE))
     return made
 
 
@@ -128,6 +131,8 @@ def _model(draw: random.Random) -> list[Making]:
             for _ in range(draw.choice((1, 1, 1, 2, 3))):
                 leaving, wrong = draw.random() < 0.15, draw.choice(WRONG) if draw.random() < 0.2 else ""
                 made.append(partial(Asks, request=request, pick=draw.randrange(8), leaving=leaving, wrong=wrong))
+    if draw.random() < 0.5:
+        made.append(Guesses)
     return made
 
 

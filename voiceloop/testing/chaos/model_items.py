@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from voiceloop.llm.base import ToolSpec
     from voiceloop.testing.chaos.scene import Scene
 
-__all__ = ["Answers", "Asks"]
+__all__ = ["Answers", "Asks", "Guesses"]
 
 LEAVING = frozenset({"hang_up", "transfer"})
 """Names of tools that end a call: asked for now and then only."""
@@ -88,3 +88,17 @@ class Asks(Item):
         draw = random.Random(f"arguments {self.number} {tool.name}")
         name = f"no_{tool.name}" if self.wrong == "name" else tool.name
         return Calls(name, arguments(tool.parameters, draw, text_of("t", self.number, 1).strip("."), self.wrong))
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses(Item):
+    """The model is asked before it is certain that the caller is done, and what it says then may be thrown away."""
+
+    kind: ClassVar[str] = "guesses"
+    group: ClassVar[str] = "model"
+
+    def __str__(self) -> str:
+        return "model: asked also before it is certain that the caller is done"
+
+    def join(self, scene: Scene) -> None:
+        scene.speculative = True

@@ -45,6 +45,8 @@ class Scene:
         self.answers: dict[int, Answers] = {}
         """By the number of the request."""
         self.asks: dict[int, list[Asks]] = {}
+        self.speculative = False
+        """Whether the model may be asked for what may be thrown away."""
         self.timed: list[Timed] = []
         self.line: dict[str, Any] = {}
         """Of `CarrierOptions`."""
@@ -58,7 +60,7 @@ class Scene:
 
     def ready(self, *, stt: STT | None = None, llm: LLM | None = None, tts: TTS | None = None) -> Scene:
         """All items have joined: make the providers. One that is given fails as the plan says."""
-        self.model = ScriptedLLM(self._reply, first=self._first, rate=self._rate)
+        self.model = ScriptedLLM(self._reply, first=self._first, rate=self._rate, speculative=self.speculative)
         self.stt = FaultySTT(stt or ScriptedSTT(self.lexicon, **self.hearing), self.provider_faults["stt"])
         self.llm = FaultyLLM(llm or self.model, self.provider_faults["llm"])
         # The library's own phrases are spoken first, and the greeting: the bot's answers are counted behind them.
