@@ -19,6 +19,7 @@ from typing import Any
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, SpokenText, TurnTaking
 from voiceloop.conversation import Message
 from voiceloop.llm.anthropic import AnthropicLLM
+from voiceloop.llm.history import CUT
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import GaveUp
 from voiceloop.sim.carrier import CarrierOptions
@@ -83,7 +84,8 @@ async def one(seed: int) -> Cut | None:
             await caller.hears("Sure.")
             await caller.hangs_up()
     message = services.anthropic.requests[-1].messages[-2]
-    remembered = message.text.split() if message.role == "assistant" and message.text != "Hello." else []
+    said = message.text.removesuffix(f" {CUT}")
+    remembered = said.split() if message.role == "assistant" and said != "Hello." else []
     assert text.split()[: len(remembered)] == remembered, (seed, message.text)
     return Cut(seed, len(heard), len(remembered), cut.agent_stopped - cut.speech.speech_started)
 

@@ -65,17 +65,11 @@ class TurnOptions:
     being said comes to its end."""
 
     def __post_init__(self) -> None:
-        waits = (
-            self.finished,
-            self.silence,
-            self.unfinished,
-            self.settle_limit,
-            self.speech_limit,
-            self.barge_in,
-            self.nudge_after,
-        )
-        if min(*waits, self.reprompt_after, self.model_limit, self.max_length) <= 0 or self.reprompts < 0:
-            raise ValueError(f"all waits must be positive and reprompts not negative, got {self}")
+        turn = (self.silence, self.finished, self.unsure, self.unfinished, self.stable, self.settle_limit)
+        over_agent = (self.barge_in, self.certain, self.confirm, self.aside, self.nudge_after)
+        limits = (self.speech_limit, self.reprompt_after, self.model_limit, self.max_length)
+        if min(*turn, *over_agent, *limits) <= 0 or min(self.reprompts, self.speculations) < 0:
+            raise ValueError(f"all waits must be positive, reprompts and speculations not negative, got {self}")
 
 
 @dataclass(frozen=True, slots=True)
