@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.turns.run import Run
-from voiceloop.turns.events import EndTurn, Hold, Interrupt, Release, SetAside
+from voiceloop.turns.events import Correct, EndTurn, Hold, Interrupt, Release, SetAside
 from voiceloop.turns.machine import Agent, Caller
 from voiceloop.turns.rules import RULES, Rule, Situation, rules_with
 
@@ -180,3 +180,11 @@ def test_rules_are_changed_one_by_one_and_a_wrong_one_is_refused():
 def test_a_noise_long_before_does_not_make_a_backchannel_long():
     run = speaking().turn("", 1.0, 1.3).turn("mhm", 4.0, 4.3).to(6.0)
     assert run.log == [(5.6, SetAside("mhm", 4.0, 4.3))]
+
+
+def test_words_that_come_for_what_was_set_aside_put_the_record_right():
+    run = speaking().at(1.1, "speech_started", 1.0).at(1.5, "transcript", "okay", utterance=0)
+    run.at(1.7, "speech_paused", 1.5).to(5.0)
+    assert run.log == [(3.5, SetAside("okay", 1.0, 1.5))]  # the recogniser never settled
+    run.at(5.1, "transcript", "okay bring a cake", final=True, settled=True, utterance=0)
+    assert run.log[1:] == [(5.1, Correct("okay", "okay bring a cake"))]

@@ -53,6 +53,7 @@ def correct(conversation: Conversation, before: str, text: str) -> None:
         others = " ".join(message.text for message in held[:-1])
         went_on = not others or f"{text} ".startswith(f"{others} ")
         held[-1].text = text[len(others) :].strip() if went_on else text
+        held[-1].aside = False  # with other words it may be more than a sign that the caller listens
         return
 
 

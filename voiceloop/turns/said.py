@@ -52,6 +52,7 @@ class Said:
         self._last: Key = _NONE  # utterance and segment of the latest words that are in a turn
         self._last_before: Key = _NONE  # the same before the last turn
         self._ended: deque[_Ended] = deque(maxlen=_REMEMBERED)  # turns, the last one included
+        self._aside: deque[_Ended] = deque(maxlen=_REMEMBERED)  # what took no turn
         self._corrections: list[tuple[str, str]] = []
         self._withdrawn: tuple[int, ...] = ()  # answers to what was said, cut before they were known to be heard
         self._went_on: float | None = None  # of what was said since: the first sample
@@ -132,8 +133,8 @@ class Said:
         return False
 
     def _correct(self, text: str, sure: bool, segment: int, utterance: int | None, anew: bool) -> None:
-        """Words came of a turn whose answer was heard: they change nothing but the record."""
-        turns = reversed(self._ended)
+        """Words came of a turn whose answer was heard, or of what was set aside: they change nothing but the record."""
+        turns = [*reversed(self._aside), *reversed(self._ended)]
         turn = next((each for each in turns if each.speech.revises(segment, utterance, anew=anew)), None)
         if turn is None:
             return
@@ -157,8 +158,9 @@ class Said:
         self.started = None
 
     def set_aside(self) -> str:
-        """All that was said takes no turn: returns it. What is still recognised of it is not listened to."""
+        """All that was said takes no turn: returns it. What is still recognised of it is only put on record."""
         text = self.text
+        self._aside.append(_Ended(self._speech, self._speech.text, self._keys))
         self._last = max(self._last, self._speech.last or self._last)
         self._speech, self._keys, self.started, self.continued = Speech(), Mixed(), None, False
         return text
