@@ -152,6 +152,7 @@ CONTRAST = """(() => {
 def test_a_turn_is_shown_as_it_is_heard_and_measured_as_reported(page: Any) -> None:
     page.call()
     page.until("document.querySelector('.agent .heard')?.textContent === 'Hello.'")
+    page.until("document.querySelector('#speaks').dataset.value === 'nobody'")
     page.get("speak(0.8)")
     page.until("document.querySelector('#speaks').dataset.value === 'you'")
     page.until("document.querySelector('.you')?.textContent.includes('one tea')")
@@ -165,7 +166,7 @@ def test_a_turn_is_shown_as_it_is_heard_and_measured_as_reported(page: Any) -> N
     assert not page.get("!!document.querySelector('#log .unheard, #log s')")
     waited = page.text(".wait")
     assert waited.startswith(f"{round(turn['latency_ms']['total'])} ms until the answer")
-    assert "endpoint 500 stt " in waited
+    assert f"endpoint {round(turn['latency_ms']['endpoint'])} stt " in waited
     assert f"{round(turn['measured_ms'])} ms measured here" in waited.replace("· ", "")
 
 

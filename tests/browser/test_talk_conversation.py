@@ -91,7 +91,7 @@ def test_two_turns_are_heard_answered_and_measured(
         assert abs(turn["measured_ms"] - turn["latency_ms"]["total"]) < SLACK_MS
     bubbles = page.text("#log")
     assert bubbles.startswith("Agent Corner Coffee, hi! What can I get you? You ")
-    assert bubbles.count("endpoint 500 stt ") == 2
+    assert bubbles.count("endpoint 350 stt ") == 2
     page.hang_up()
     assert page.text("#status") == "Call ended: you hung up."
     assert page.complaints == []
