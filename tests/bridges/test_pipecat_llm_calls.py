@@ -14,7 +14,9 @@ from pipecat.services.openai.llm import OpenAILLMService
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Phrases, Pipeline, TurnTaking
 from voiceloop.bridges.pipecat import PipecatLLM, PipecatProcessor
+from voiceloop.conversation import Message
 from voiceloop.llm.base import LLM
+from voiceloop.llm.history import as_remembered
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.openai import OpenAISim, Reply
 from voiceloop.testing import Dialled, ScriptedSTT, ScriptedTTS
@@ -80,7 +82,7 @@ async def test_two_turns_with_memory(line: Line) -> None:
         await caller.hears("Five minutes")
         report = await caller.hangs_up()
     assert report.faults == []
-    assert reply.latency == pytest.approx(0.5 + 0.3, abs=0.1)
+    assert reply.latency == pytest.approx(0.5, abs=0.1)  # begun in the silence
     assert [(message.role, message.text) for message in sim.requests[1].messages] == [
         ("system", "You take orders."),
         ("user", "Hello?"),
@@ -102,12 +104,12 @@ async def test_an_interruption_stops_the_service_and_it_remembers_what_was_heard
         report = await caller.hangs_up()
     heard = report.turns[0].heard
     assert heard.startswith("We have tea and so on")
-    assert sim.requests[1].messages[-2].text == heard
+    assert sim.requests[1].messages[-2].text == as_remembered(Message("assistant", heard, "more", interrupted=True))
     assert sim.requests[0].left_at is not None
     assert sim.requests[0].tokens < 60
     assert report.turns[0].interrupted
     assert report.faults == []
-    assert len(line.made) == 1
+    assert len(line.made) <= 2  # the next answer may begin while the service of the one that was cut stops
 
 
 async def test_a_service_that_fails_once_is_asked_again_and_nobody_notices(line: Line) -> None:
@@ -119,7 +121,7 @@ async def test_a_service_that_fails_once_is_asked_again_and_nobody_notices(line:
     assert kinds(report) == ["PipecatLLM.failed"]
     assert "OpenAILLMService: " in report.faults[0].message
     assert "Oops." in report.faults[0].message
-    assert report.faults[0].message.endswith("; asking again")
+    assert report.faults[0].message.endswith(", for an answer that was not certain yet")
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "garbage"])
@@ -144,7 +146,7 @@ async def test_a_silent_service_is_asked_again_after_five_seconds(line: Line) ->
         said = await caller.says("A large mocha please")
         reply = await caller.hears("One large mocha.", timeout=40)
         report = await caller.hangs_up()
-    assert reply.started - said.speech_ended == pytest.approx(5.6, abs=0.2)
+    assert reply.started - said.speech_ended == pytest.approx(5.2, abs=0.2)
     assert kinds(report)[0] == "PipecatLLM.failed"
     assert sim.requests[0].left_at is not None
 
