@@ -74,12 +74,18 @@ class Listening:
     @property
     def last(self) -> float:
         """The last sample of speech; while the caller speaks, the first of that."""
-        return self.ended if self.caller is Caller.PAUSED and self.ended is not None else self.spoke
+        return self.ended if self._paused and self.ended is not None else self.spoke
 
     @property
     def lasted(self) -> float:
         """How long what is in no turn was spoken, from its first sample to the last one known; pauses included."""
-        last = self.ended if self.caller is Caller.PAUSED and self.ended is not None else self.worded
+        return self._since_began(self.ended if self._paused and self.ended is not None else self.worded)
+
+    @property
+    def _paused(self) -> bool:
+        return self.caller is Caller.PAUSED
+
+    def _since_began(self, last: float) -> float:
         return max(0.0, last - (last if self.said.started is None else self.said.started))
 
     # --- what happens ---
@@ -187,8 +193,7 @@ class Listening:
         """How long a silence ends the turn, by what was said so far."""
         if self.entered:
             return Wait(0.0, True, "entered on the keys")
-        last = self.last
-        spoken = max(0.0, last - (last if self.said.started is None else self.said.started))
+        spoken = self._since_began(self.last)
         so_far = SoFar(self.pending, self.asked, self.expected, self.cues, spoken, self._judged)
         if self._look is None or self._look[0] != so_far:
             self._look = so_far, self.endpointing.wait(so_far, self.options)
