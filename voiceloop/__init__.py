@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from voiceloop.conversation import Conversation, Message
     from voiceloop.errors import MissingExtra, VoiceloopError
     from voiceloop.fallback import Fallback
+    from voiceloop.filler import Filler
     from voiceloop.handlers import handles, transforms, watch
     from voiceloop.keypad import Keyed, KeyOptions
     from voiceloop.language import Cues, Language, LanguageError, Phrases
@@ -64,6 +65,7 @@ _HOME = {
     "Expect": "turns.expect",
     "ExpectError": "turns.expect",
     "Fallback": "fallback",
+    "Filler": "filler",
     "FixedSilence": "turns.endpointing",
     "handles": "handlers",
     "Keyed": "keypad",
@@ -119,6 +121,7 @@ __all__ = [
     "Expect",
     "ExpectError",
     "Fallback",
+    "Filler",
     "FixedSilence",
     "KeyOptions",
     "Keyed",

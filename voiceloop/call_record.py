@@ -7,9 +7,10 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from voiceloop.answer import Answer
+from voiceloop.carried import Carried
 from voiceloop.conversation import Conversation, Message, ToolCall
 from voiceloop.frames import UserTurn
 from voiceloop.latency import latency_of
@@ -19,7 +20,7 @@ from voiceloop.served import Served
 from voiceloop.speculated import count_gained, count_kept, count_wasted, gained_of
 from voiceloop.spoken_answer import Round, SpokenAnswer
 
-__all__ = ["Record"]
+__all__ = ["Follower", "Record"]
 
 log = logging.getLogger("voiceloop.call")
 turn_log = logging.getLogger("voiceloop.turns")
@@ -27,6 +28,16 @@ turn_log = logging.getLogger("voiceloop.turns")
 T = TypeVar("T")
 MAX_FAULTS = 100
 """Faults kept in the report; more are counted only."""
+
+
+class Follower(Protocol):
+    """Keeps up with a call's record while it grows: writes it down, so that it outlives the process."""
+
+    def changed(self) -> None:
+        """Something of the conversation, the turns, the counts or the faults is new, or another."""
+
+    def ending(self, reason: str) -> None:
+        """The call is over: what was heard is settled. Its line is closed after this, and the report comes last."""
 
 
 class Record:
@@ -40,7 +51,10 @@ class Record:
         self.usage: Counter[str] = Counter()
         self.faults: list[FaultRecord] = []
         self.started = 0.0
-        """When the call began, seconds on the loop's clock."""
+        """When the call began, seconds on the loop's clock; on this line, if it was on others before."""
+        self.before = 0.0
+        """Seconds that it lasted on the lines before."""
+        self._follower: Follower | None = None
         self.served: dict[str, Counter[str]] = {}
         """Requests by who served them, for each kind of provider (``stt``, ``llm``, ``tts``)."""
         self._serving: dict[str, tuple[str, str]] = {}
@@ -52,6 +66,31 @@ class Record:
         """The last answer to a turn that went on from the one before, of those that are closed."""
         self._on_turn: list[Callable[[Turn], object]] = []
         self._on_end: list[Callable[[CallReport], object]] = []
+
+    def carry(self, carried: Carried) -> None:
+        """Go on from what was said and done on the lines before. For a call that has not begun."""
+        for message in carried.messages:
+            self.conversation.append(message)
+        self.turns += carried.turns
+        self.faults += carried.faults
+        self.usage.update(carried.usage)
+        self.before += carried.duration
+        for kind, counts in carried.served.items():
+            self.served.setdefault(kind, Counter()).update(counts)
+
+    def follow(self, follower: Follower | None) -> None:
+        """Have somebody keep up with it; None: nobody any more."""
+        self._follower = follower
+        self.conversation.watcher = None if follower is None else follower.changed
+
+    def _changed(self) -> None:
+        if self._follower is not None:
+            self._follower.changed()
+
+    def ending(self, reason: str) -> None:
+        """The call is over, and what was heard is settled."""
+        if self._follower is not None:
+            self._follower.ending(reason)
 
     def on_turn(self, callback: Callable[[Turn], object]) -> None:
         """Call this with every finished turn."""
@@ -66,6 +105,7 @@ class Record:
         spoken = self._spoken.setdefault(answer, SpokenAnswer())
         spoken.remember(self.conversation, answer.text, heard.strip(), unheard.strip(), interrupted, bound)
         spoken.voiced = True
+        self._changed()
 
     def note_tools(self, answer: Answer, calls: tuple[ToolCall, ...], echo: Any) -> Round:
         """The model asked for tools in the middle of an answer."""
@@ -156,22 +196,24 @@ class Record:
         else:
             turn.unheard, turn.interrupted = answer.text.strip(), answer.outcome == "interrupted"
         self.turns.append(turn)
-        turn_log.info("%s", turn.line())
+        turn_log.info("%s", turn.line(), extra={"call": self.call_id})
         if self._console:
             print(turn.line(), file=sys.stderr, flush=True)
+        self._changed()
         self._tell(self._on_turn, turn, "on_turn")
 
     def fault(self, kind: str, message: str, detail: str, at: float) -> None:
         """A failure, as text; `at` in seconds on the loop's clock."""
         if len(self.faults) < MAX_FAULTS:
-            self.faults.append(FaultRecord(kind, message, detail, at - self.started))
-        log.warning("call %s: %s: %s", self.call_id, kind, message)
+            self.faults.append(FaultRecord(kind, message, detail, at - self.started + self.before))
+            self._changed()
+        log.warning("call %s: %s: %s", self.call_id, kind, message, extra={"call": self.call_id})
         if detail:
-            log.debug("%s", detail)
+            log.debug("%s", detail, extra={"call": self.call_id})
 
     def report(self, reason: str, ended: float, abandoned: list[str], prices: Prices | None = None) -> CallReport:
         """Close the record; `ended` in seconds on the loop's clock."""
-        duration = ended - self.started
+        duration = ended - self.started + self.before
         if self._withdrawn is not None:
             self._close_turn(*self._withdrawn)
         report = CallReport(
@@ -200,6 +242,7 @@ class Record:
         """Let go of everything that may lead back to the call."""
         self._spoken.clear()
         self._withdrawn = self._closed = None
+        self.follow(None)
         self._on_turn.clear()
         self._on_end.clear()
 

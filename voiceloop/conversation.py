@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,10 +74,17 @@ class Message:
 class Conversation:
     """Messages of one call, oldest first. An assistant message holds what was heard so far, also while it is spoken."""
 
-    __slots__ = ("_messages",)
+    __slots__ = ("_messages", "watcher")
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
+        self.watcher: Callable[[], object] | None = None
+        """Called at each change; None: nobody follows the conversation."""
+
+    def changed(self) -> None:
+        """A message that is in it is another now. Said by whoever changed it."""
+        if self.watcher is not None:
+            self.watcher()
 
     def add(self, role: Role, text: str) -> Message:
         """Append a message and return it. The owner of an assistant message keeps it up to date."""
@@ -89,6 +96,8 @@ class Conversation:
         if before is not None:
             place = next(index for index, each in enumerate(self._messages) if each is before)
         self._messages.insert(place, message)
+        if self.watcher is not None:
+            self.watcher()
         return message
 
     def put_last(self, messages: Sequence[Message]) -> None:
@@ -98,6 +107,11 @@ class Conversation:
         if all(each.role != "user" or each.aside for each in self._messages[first:]):
             rest = [each for each in self._messages[first:] if id(each) not in moved]
             self._messages[first:] = [*rest, *messages]
+            self.changed()
+
+    def take_back(self, message: Message) -> None:
+        """Take out a message that is said anew at once: it enters again. Nobody is told, for nothing is lost."""
+        self._messages = [each for each in self._messages if each is not message]
 
     @property
     def latest(self) -> Message | None:

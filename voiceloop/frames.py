@@ -33,6 +33,7 @@ __all__ = [
     "Digit",
     "Expecting",
     "Fault",
+    "Filling",
     "Frame",
     "Heard",
     "Interruption",
@@ -115,6 +116,22 @@ class Resume(Broadcast):
     """Go on from the first word of this answer that was not heard."""
 
     answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class Filling(Broadcast):
+    """A soft sound is to be heard where the line would be silent. Only the streamer acts on it."""
+
+    number: int
+    """Of who wants it, for `audio` or nothing to be said again."""
+    audio: bytes = b""
+    """Mu-law, 8000 Hz, mono, played again and again; empty: it is not wanted any more."""
+    after: float = 0.0
+    """Seconds of silence before it begins."""
+    answer: Answer | None = None
+    """Ends with this one."""
+    last: bool = False
+    """Whether it ends with the next voice that comes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -338,6 +355,7 @@ class AudioSent(Signal):
     """A piece of an answer's voice went to the carrier."""
 
     answer: Answer
+    """Of a filler (see `voiceloop.filler`), one with the number 0, which is none of the call's."""
     position: int
     """Where it begins in the answer's voice, bytes; audio that is sent again has the same position again."""
     audio: bytes

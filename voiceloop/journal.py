@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from voiceloop.registry import TaskJournal
@@ -112,6 +113,7 @@ def from_outside(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate
         journal = self.journal
         if journal is None or journal.inside:
             return method(self, *args, **kwargs)
-        return journal.outside(method.__name__, args, kwargs, lambda: method(self, *args, **kwargs))
+        told = tuple(fspath(each) if isinstance(each, PathLike) else each for each in args)
+        return journal.outside(method.__name__, told, kwargs, lambda: method(self, *args, **kwargs))
 
     return act

@@ -38,6 +38,8 @@ class Phrases:
     """Before a polite end."""
     failed: str = "Sorry, I have a technical problem. Please call again later. Goodbye."
     """Before the call is given up."""
+    cut_off: str = "Sorry, we were cut off."
+    """When the line was lost and the caller is back."""
     one_moment: str = "One moment, please."
     """While a tool of the agent's takes its time. Part of the answer, so it is not rendered ahead."""
     still_working: str = "I'm still working on it."
@@ -45,7 +47,7 @@ class Phrases:
 
     def all(self) -> tuple[str, ...]:
         """Every phrase that is said by itself, so that they can be rendered ahead."""
-        return (self.apology, self.not_understood, self.still_there, self.goodbye, self.failed)
+        return (self.apology, self.not_understood, self.still_there, self.goodbye, self.failed, self.cut_off)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
 
 from voiceloop.answer import Answer, AnswerState
 from voiceloop.errors import VoiceloopError
-from voiceloop.journal import Journal, from_outside
+from voiceloop.journal import from_outside
+from voiceloop.runtime import Runtime
+from voiceloop.speaking import Speaking
 
 if TYPE_CHECKING:
-    from voiceloop.engine import Engine
-    from voiceloop.language import Phrases
     from voiceloop.registry import Timer
-    from voiceloop.runtime import Canned, Runtime
 
 __all__ = ["CarrierControl", "Leaving"]
 
 HAND_OVER_LIMIT = 10.0
 """Seconds that the carrier may take to hand a call over."""
+SLOW = 2.0
+"""Seconds of it after which the caller is told that it takes its time."""
+SLOW_AGAIN = 5.0
+"""Seconds until they are told again."""
 _TARGET = re.compile(r"\+[1-9]\d{5,14}|sips?:[^\s<>\"]{1,200}")
 
 
@@ -32,23 +34,11 @@ class CarrierControl(Protocol):
         """Take the call away from the agent and connect the caller with somebody else."""
 
 
-class Leaving:
+class Leaving(Speaking):
     """The part of a `Call` that ends it."""
 
-    id: str
-    runtime: Runtime
-    phrases: Phrases
-    journal: Journal | None
-    _engine: Engine | None
-    _fault_counts: Counter[str]
-    say: Callable[..., Answer]
-    timer: Callable[..., Timer]
-    work: Callable[[Coroutine[Any, Any, Any], str], asyncio.Future[Any]]
-    fault: Callable[..., None]
-    _running: Callable[[str], Engine]
-    _canned: Callable[[str], Canned | None]
-
-    def __init__(self) -> None:
+    def __init__(self, id: str, runtime: Runtime) -> None:
+        super().__init__(id, runtime)
         self.ending: str | None = None
         """The reason, once it is clear that the call ends."""
         self.carrier: CarrierControl | None = None
@@ -57,6 +47,8 @@ class Leaving:
         self._apologies: dict[Answer, None] = {}
         self._limit: Timer | None = None
         self._hand_over: Callable[[], Awaitable[None]] | None = None
+        self._handing_over = False
+        self._company: Timer | None = None
 
     @from_outside
     def hang_up(self, reason: str = "completed") -> None:
@@ -69,7 +61,8 @@ class Leaving:
             return
         engine = self._running("hang_up")
         self.ending = reason
-        self._limit = self.timer(engine.time() + self.runtime.limits.hang_up, lambda: self.end(reason), "hang_up")
+        self._limit = self.timer(engine.time() + self.runtime.limits.hang_up, self._leave, "hang_up")
+        self.end_endless()
         self._end_if_quiet()
 
     async def transfer(self, to: str, announce: str = "") -> str:
@@ -101,22 +94,33 @@ class Leaving:
 
     @from_outside
     def end(self, reason: str = "completed") -> None:
-        """End the call now. The first reason counts."""
+        """End the call now. The first reason counts, unless it is that of a transfer nobody was asked for yet."""
+        if self._hand_over is not None:
+            self.ending = self._hand_over = None
         self.ending = self.ending or reason
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(self.ending)
 
     def _end_if_quiet(self) -> None:
-        if self.ending is None or self._engine is None or self._engine.unheard:
+        if self.ending is None or self._engine is None or self._engine.unheard or self._handing_over:
+            return
+        self._leave()
+
+    def _leave(self) -> None:
+        """The last words were heard, or do not come."""
+        if self.ending is None or self._handing_over:
             return
         step, self._hand_over = self._hand_over, None
         if step is None:
             self.end(self.ending)
         else:
+            self._handing_over = True
             self.work(self._handing(step, self.ending), "hand over")
 
     async def _handing(self, step: Callable[[], Awaitable[None]], reason: str) -> None:
         """Ask the carrier; when it does not do it, the caller is told and the call goes on."""
+        self._keep_company(SLOW, self.phrases.one_moment)
+        sound = self.fill(self.waiting_sound, SLOW / 2)
         try:
             async with asyncio.timeout(HAND_OVER_LIMIT):
                 await (step() if self.journal is None else self.journal.hand_over(step))
@@ -130,6 +134,22 @@ class Leaving:
             self._speak_or_end(self.phrases.apology)
         else:
             self.end(reason)
+        finally:
+            self._handing_over = False
+            if self._company is not None:
+                self._company.cancel()
+            if self._engine is not None and not self._engine.closed:
+                self.fill_no_more(sound)
+
+    def _keep_company(self, wait: float, phrase: str) -> None:
+        """The carrier takes its time: the caller does not wait in silence."""
+
+        def speak() -> None:
+            if self._handing_over:
+                self.say(phrase, interruptible=False)
+                self._keep_company(SLOW_AGAIN, self.phrases.still_working)
+
+        self._company = self.timer(self._running("transfer").time() + wait, speak, "hand over")
 
     def give_up_answers(self, kind: str, message: str) -> None:
         """Fail every answer of which nothing was heard: the caller hears an apology instead. A guess may wait: no turn
@@ -164,4 +184,4 @@ class Leaving:
     def _let_go(self) -> None:
         """Forget everything that may lead back to the call."""
         self._apologies.clear()
-        self._hand_over = self._limit = self.carrier = None
+        self._hand_over = self._limit = self._company = self.carrier = None

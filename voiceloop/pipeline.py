@@ -210,6 +210,7 @@ class _Life:
         engine.dispatch(CallEnd(call.ending or "completed"), engine.head)
         for answer in list(engine.answers):
             engine.end(answer, "interrupted" if "played" in answer.milestones else "discarded")
+        call._record.ending(call.ending or "completed")
 
     async def _closing(self) -> CallReport:
         call, engine = self.call, self.engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,6 +14,7 @@ from voiceloop.faults import FaultPolicy
 from voiceloop.frames import Word
 from voiceloop.offload import offload
 from voiceloop.prices import Prices
+from voiceloop.sounds import Sounds
 
 if TYPE_CHECKING:
     from voiceloop.call import Call
@@ -82,10 +84,12 @@ class Runtime:
     def __post_init__(self) -> None:
         self._warm: dict[int, tuple[Provider, asyncio.Future[None]]] = {}
         self._canned: dict[tuple[int, str], Canned] = {}
+        self.sounds = Sounds()
+        """Files that calls play, decoded. ``await runtime.sounds.load("welcome.wav")`` decodes one ahead."""
 
     def share(self, other: Runtime) -> None:
         """Have what another runtime has warmed and rendered, and give it what this one will."""
-        self._warm, self._canned = other._warm, other._canned
+        self._warm, self._canned, self.sounds = other._warm, other._canned, other.sounds
 
     def provider(self, base: type, named: P) -> P:
         """The provider of a kind, given by its base class, to use where a bot names this one."""
@@ -95,7 +99,8 @@ class Runtime:
         """Warm a provider once, however many calls ask. A failure is raised to each of them, and tried again later."""
         known = self._warm.get(id(provider))
         if known is None:
-            task = asyncio.ensure_future(provider.warm())
+            # Not in the context of the call that asks first: what is shared is logged for nobody.
+            task = asyncio.get_running_loop().create_task(provider.warm(), context=Context())
             self._warm[id(provider)] = known = (provider, task)
             task.add_done_callback(lambda done: self._warmed(provider, done))
         await asyncio.shield(known[1])
@@ -136,6 +141,7 @@ class Runtime:
         """Close every provider that was warmed."""
         warmed, self._warm = list(self._warm.values()), {}
         self._canned.clear()
+        self.sounds.close()
         for provider, task in warmed:
             task.cancel()
             try:

@@ -11,6 +11,7 @@ from voiceloop.answer import Answer, AnswerState
 from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
+from voiceloop.filler import Filler
 from voiceloop.frames import AnswerEnded, Speculation, UserTurn
 from voiceloop.llm.base import LLM, Echo, Item, Usage
 from voiceloop.llm.callers_words import CallersWords
@@ -65,6 +66,8 @@ class LLMAggregator(Processor):
         tools: what the model may ask for: Python functions, or methods of the call such as ``call.hang_up``. See
             `voiceloop.tools`. No interruption ends a tool that runs.
         options: limits.
+        filler: a soft sound that is heard while tools work, in the silence before "One moment, please." and behind it;
+            None for none.
 
     Raises:
         BadTool: one of them cannot be offered as a tool; the message says why.
@@ -78,6 +81,7 @@ class LLMAggregator(Processor):
         examples: Sequence[tuple[str, str]] = (),
         tools: Sequence[Any] = (),
         options: LLMOptions | None = None,
+        filler: Filler | None = None,
     ) -> None:
         if not isinstance(llm, LLM):
             hint = f" Did you mean {llm.__name__}()?" if isinstance(llm, type) else ""
@@ -89,6 +93,7 @@ class LLMAggregator(Processor):
             self._beginning += [Message("user", said), Message("assistant", answered)]
         self._options = options or LLMOptions()
         self._tools = ToolRunner(tools, self._options.slow, self._options.slow_again)
+        self._tools.filler = filler
         self._words = CallersWords()
         self._guessed: Guessed | None = None  # the last answer that was begun early
 
@@ -111,6 +116,7 @@ class LLMAggregator(Processor):
                 f"{type(self._llm).__name__} cannot be offered tools ({names}): use a model that can, or none"
             )
         await self.call.awaited(self._warm)
+        await self._tools.prepare(self.call)
 
     async def _warm(self) -> None:
         await self.call.runtime.warm(self._llm)

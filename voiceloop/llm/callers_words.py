@@ -29,6 +29,7 @@ class CallersWords:
         said, last, text = self._place(conversation, turn)
         if last is not None:
             last.text = text
+            conversation.changed()
         elif text:
             last = conversation.add("user", text)
         self._said = said if last is None else [*said, last]

@@ -11,6 +11,8 @@ from voiceloop.answer import Answer
 from voiceloop.conversation import Message, ToolCall, ToolResult
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
+from voiceloop.filler import Filler
+from voiceloop.frames import Filling
 from voiceloop.keypad import TOOL_WORDS
 
 if TYPE_CHECKING:
@@ -42,11 +44,18 @@ class ToolRunner:
             self._toolbox = Toolbox(tools)
         self.slow = slow
         self.again = again
+        self.filler: Filler | None = None
+        self._sound = b""
 
     @property
     def specs(self) -> Sequence[ToolSpec]:
         """What the model is told of them."""
         return self._toolbox.specs if self._toolbox is not None else ()
+
+    async def prepare(self, call: Call) -> None:
+        """Make the sound that is heard while tools work, if there is to be one."""
+        if self.filler is not None:
+            self._sound = call.waiting_sound = await call.filler_sound(self.filler)
 
     async def run(
         self, call: Call, answer: Answer, asked: Sequence[ToolCall], given: Message, write: Callable[[str], None]
@@ -61,14 +70,21 @@ class ToolRunner:
             write: adds words to the answer.
         """
         given.results = tuple(ToolResult(each.id, NOT_YET) for each in asked)
+        call.conversation.changed()
         work = [call.work(self._one(call, each, given), f"tool {each.name}") for each in asked]
         answer.working += 1
+        sound = Filling(0)
+        if self._sound and self.filler is not None:
+            number = call.fill(self._sound, self.filler.after, answer)
+            sound = Filling(number, self._sound, self.filler.after, answer, last=True)
         before = call.entrances.get(TOOL_WORDS)
         call.entrances[TOOL_WORDS] = write
         try:
             await self._wait(call, answer, work, self._words(asked) or call.phrases.one_moment, write)
         finally:
             answer.working -= 1
+            if sound.number and call._engine is not None:
+                call.broadcast(sound)  # until the first words: the model has still to write them
             if call.entrances.get(TOOL_WORDS) is write:
                 call.entrances.pop(TOOL_WORDS)
                 if before is not None:
@@ -85,6 +101,7 @@ class ToolRunner:
             line, detail = describe(error)
             result, fault = ToolResult(asked.id, f"It failed: {line}", True), (f"tool.{asked.name}", line, detail)
         given.results = tuple(result if each.id == asked.id else each for each in given.results)
+        call.conversation.changed()
         if fault is not None:
             call.note_fault(*fault)
 

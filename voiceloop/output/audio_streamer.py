@@ -38,8 +38,8 @@ from voiceloop.output.events import (
     Settled,
     Started,
 )
+from voiceloop.output.filled import FilledOutput
 from voiceloop.output.heard import HeardLedger
-from voiceloop.output.watched import WatchedOutput
 from voiceloop.registry import Timer
 
 __all__ = ["AudioStreamer", "Line"]
@@ -54,7 +54,7 @@ class Line(Protocol):
     def send_clear(self) -> None: ...
 
 
-class AudioStreamer(WatchedOutput):
+class AudioStreamer(FilledOutput):
     """Sends audio ahead of real time by a bounded lead, with marks between, and keeps the record of what was heard.
 
     What the pipeline makes comes to it by itself; `queue_audio` takes more.
@@ -95,6 +95,8 @@ class AudioStreamer(WatchedOutput):
         """Take a piece of an answer's voice."""
         answer = audio.answer
         self._take(answer)
+        if audio.audio and self._feed:
+            self._feed.voice()
         self._playout.queue(answer.id, audio.audio, audio.words)
         self._ledger.add_words(answer.id, audio.words)
         self._ledger.add_audio(answer.id, audio.audio)
@@ -140,11 +142,13 @@ class AudioStreamer(WatchedOutput):
 
     def on_interruption(self, interruption: Interruption) -> None:
         """Stop the sound of a dead answer."""
+        self._feed.ended(interruption.answer.id)
         self._run(self._playout.clear(self.call.now, keys=(interruption.answer.id,)))
 
     def on_answer_ended(self, ended: AnswerEnded) -> None:
         """Of a discarded answer nothing is heard; of a failed one, what was queued still is, unless held back."""
         answer = ended.answer
+        self._feed.ended(answer.id)
         if (queued := self._queued.get(answer.id)) is not None:
             self._part(queued)
         if answer.id not in self._answers:
@@ -192,11 +196,7 @@ class AudioStreamer(WatchedOutput):
             each.buffered = self._playout.unplayed(each.id, self.call.now)
         for output in outputs:
             if isinstance(output, SendMedia):
-                line.send_media(output.payload)
-                self.call.playing.sent(output.due, output.payload, self._playout.round_trip)
-                if (answer := self._answers.get(output.key)) is not None:
-                    heard_at = output.due + self._playout.round_trip
-                    self.push(AudioSent(answer, output.position, output.payload, heard_at))
+                self._send_media(output)
             elif isinstance(output, SendMark):
                 self._stamp_sent(output.name)
                 line.send_mark(output.name)
@@ -209,6 +209,18 @@ class AudioStreamer(WatchedOutput):
                 self._news(output)
         self._look_for_room()
         self._set_timer()
+        if self._feed or self._feeding is not None:
+            self._fill()
+
+    def _send_media(self, output: SendMedia) -> bool:
+        if self._line is None:
+            return False
+        self._line.send_media(output.payload)
+        self.call.playing.sent(output.due, output.payload, self._playout.round_trip)
+        if (answer := self._answers.get(output.key) if output.key else self._nobody) is not None:
+            heard_at = output.due + self._playout.round_trip
+            self.push(AudioSent(answer, output.position, output.payload, heard_at))
+        return True
 
     def _stamp_sent(self, name: str) -> None:
         kind, _, rest = name.partition(":")

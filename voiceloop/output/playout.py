@@ -189,6 +189,26 @@ class Playout:
                 voice.paused = False
         return self.pump(now)
 
+    # --- a sound under the silence ---
+
+    @property
+    def voiced(self) -> float | None:
+        """When all that was said will have been played, seconds; None while there is more to say, or while somebody is
+        paused."""
+        if not self.open or any(voice.paused or voice.settling for voice in self._voices.values()):
+            return None
+        speaker = self._speaker()
+        return self._transit.voiced if speaker is None or speaker.sent == speaker.total else None
+
+    @property
+    def head(self) -> float:
+        """When all that was sent will have been played, seconds."""
+        return self._transit.head
+
+    def fill(self, audio: bytes, now: float) -> SendMedia:
+        """Send sound that is nobody's voice, with the key 0. What is said next waits for it."""
+        return SendMedia(audio, 0, 0, self._transit.fill(len(audio), now))
+
     # --- questions ---
 
     @property

@@ -20,14 +20,16 @@ class Transit:
     The delay of audio, marks and clears to the carrier is much the same, so it drops out of most questions.
     """
 
-    __slots__ = ("_guess", "_latest", "_measured", "delay", "early", "head", "marks")
+    __slots__ = ("_guess", "_latest", "_measured", "delay", "early", "head", "marks", "voiced")
 
     def __init__(self, guess: float) -> None:
         self._guess = guess
         self._measured: float | None = None
         self.head = -math.inf
         """When all that was sent will have been played, seconds."""
-        self._latest = -math.inf  # the same, whatever echoes say
+        self.voiced = -math.inf
+        """When all voices that were sent will have been played: behind them there may be a filler."""
+        self._latest = -math.inf  # the same as the head, whatever echoes say
         self.early = 0.0
         """By how much echoes came sooner than the way there and back allows, seconds: the largest so far. Either it has
         become shorter, or they come before their audio was played."""
@@ -52,6 +54,12 @@ class Transit:
 
     def media(self, size: int, now: float) -> float:
         """Audio is sent; returns when it begins to play. After an underrun that is now: the buffer never catches up."""
+        due = self.fill(size, now)
+        self.voiced = self.head
+        return due
+
+    def fill(self, size: int, now: float) -> float:
+        """The same of sound that is nobody's voice."""
         due = max(self.head, now)
         self.head = due + size / RATE
         self._latest = max(self._latest, now) + size / RATE
@@ -102,6 +110,7 @@ class Transit:
         if surplus > EARLY:
             self.early = max(self.early, surplus)
             self.head -= surplus
+            self.voiced -= surplus
             for other in self.marks:
                 other.due -= surplus
 
@@ -113,7 +122,7 @@ class Transit:
     def clear(self, now: float) -> list[Mark]:
         """A clear is sent: returns the marks that may have been played or not."""
         pending, self.marks, self.head, self.delay = self.marks, [], now, 0.0
-        self._latest = now
+        self._latest = self.voiced = now
         return pending
 
     def gives_up(self, index: int, limit: float) -> float:
@@ -142,4 +151,4 @@ class Transit:
                 low = max(low, mark.position)
         if not voice.flying or voice.settling or voice.ended:
             return low
-        return max(low, voice.sent - int(self.ahead(at) * RATE))
+        return max(low, voice.sent - int(max(0.0, self.voiced - at) * RATE))

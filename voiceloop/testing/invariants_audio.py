@@ -47,7 +47,9 @@ def the_agent_stops_for_the_caller(evidence: Evidence, bounds: Bounds) -> Iterat
     limit = bounds.barge_in + longer + evidence.round_trip + 2 * evidence.jitter + bounds.slack
     ending = float("inf") if witness.ending is None else witness.ending
     open_to_it = [
-        voice for number, voice in evidence.voices.items() if witness.answers[number].interruptible and voice.pieces
+        voice
+        for number, voice in evidence.voices.items()
+        if voice.pieces and (facts := witness.answers.get(number)) is not None and facts.interruptible
     ]
     for utterance in evidence.utterances:
         for start, end in breaths(utterance):

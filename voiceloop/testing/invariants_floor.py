@@ -56,7 +56,7 @@ def _protected_until(evidence: Evidence, pausing: Pausing, until: float) -> floa
     """From when on the pause counts: the last sound meanwhile of what may not be interrupted."""
     since = pausing.at
     for number, voice in evidence.voices.items():
-        if not evidence.witness.answers[number].interruptible:
+        if number in evidence.witness.answers and not evidence.witness.answers[number].interruptible:
             ends = (piece.at + piece.size / 8000 for piece in voice.pieces if pausing.at <= piece.at <= until)
             since = max(since, *ends, since)
     return since

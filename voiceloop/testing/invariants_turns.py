@@ -81,7 +81,8 @@ def _came_back(segment: RecognisedSegment, evidence: Evidence) -> set[str]:
     return {
         word
         for number, voice in evidence.voices.items()
-        if any(piece.at <= last and piece.at + piece.size / 8000 >= first - LASTS for piece in voice.pieces)
+        if number in evidence.witness.answers
+        and any(piece.at <= last and piece.at + piece.size / 8000 >= first - LASTS for piece in voice.pieces)
         for word in words_of(evidence.witness.answers[number].text)
     }
 

@@ -28,8 +28,8 @@ class Floor:
         """A turn ended and its answer has not begun."""
         self.answers: dict[int, bool] = {}
         """Begun and not over, in order; whether it is protected."""
-        self.greeting: int | None = None
-        """The answer that is the greeting."""
+        self.greetings: set[int] = set()
+        """The answers that are the agent's first words."""
         self.sounding: int | None = None
         self.sounded = 0.0
         """When that one was first heard."""
@@ -62,7 +62,7 @@ class Floor:
         if self.tool_runs:
             return Situation.TOOL
         first = next(iter(self.answers), None) if self.sounding is None else self.sounding
-        if first is not None and first == self.greeting:
+        if first in self.greetings:
             return Situation.GREETING
         return Situation.THINKING if self.sounding is None else Situation.SPEAKING
 
@@ -75,7 +75,8 @@ class Floor:
         """An answer has begun."""
         self.asked = False
         self.answers[answer] = protected
-        self.greeting = answer if greeting else self.greeting
+        if greeting:
+            self.greetings.add(answer)
 
     def started(self, answer: int, at: float) -> bool:
         """An answer is heard. False when it is not one of those that are begun."""

@@ -51,6 +51,7 @@ from voiceloop.turns.events import (
 )
 from voiceloop.turns.last_words import correct, keep
 from voiceloop.turns.machine import Agent, Caller, TurnMachine
+from voiceloop.turns.opening import open_call
 from voiceloop.turns.own_words import OwnWords
 from voiceloop.turns.rules import Rule, Situation, rules_with
 from voiceloop.watchdogs import bark
@@ -64,7 +65,8 @@ class TurnTaking(Processor):
     Stands behind the recogniser and in front of the model.
 
     Args:
-        greeting: said when the call begins; rendered before, so that it comes at once. Empty: the caller begins.
+        greeting: said when the call begins; rendered before, so that it comes at once. Empty: the caller begins. A call
+            that was cut off and comes back is not greeted: it goes on (`voiceloop.turns.opening`).
         options: silences and limits.
         endpointing: how long a silence ends a turn; default: by what was said (`AdaptiveEndpointing`). One object for
             each call.
@@ -88,7 +90,7 @@ class TurnTaking(Processor):
         self._keys = keys
         self._decides = self._machine_with(options)
         self._ear = Ear(endpointing) if endpointing.listens else None
-        self._greeting: Answer | None = None
+        self._opening: tuple[Answer, ...] = ()
         self._collector: Collector | None = None
         self._guess: UserTurn | None = None
         self._own = OwnWords()
@@ -129,14 +131,19 @@ class TurnTaking(Processor):
         self._collector = Collector(self.call, self._keys_awaited)
         if self._decides.heard.keys is not None:
             self.call.keypad.use(self._decides.heard.keys.options)
-        if self.greeting:
+        if self.greeting and not (self.call.carried is not None and self.call.carried.messages):
             self.call.ahead.append(self.greeting)
 
     def on_call_start(self, start: CallStart) -> None:
-        """Greet."""
+        """Greet, or go on where the call was when its line was lost."""
         self._act(self._machine.call_started(self.call.now))
-        if self.greeting and self.call.ending is None:  # else a stage could not start, and the goodbye was said
-            self._greeting = self.call.say(self.greeting)
+        if self.call.ending is not None:
+            return  # a stage could not start, and the goodbye was said
+        self._opening, turn = open_call(self.call, self.greeting)
+        if turn is not None:
+            self._said_before = self._of_caller()
+            self._last = turn if turn.text else None
+            self.push(turn)
 
     def on_expecting(self, expecting: Expecting) -> None:
         """The bot knows what comes next."""
@@ -220,7 +227,7 @@ class TurnTaking(Processor):
         self._begin(commit.answer)
 
     def _begin(self, answer: Answer) -> None:
-        protected, greeting = not answer.interruptible, answer is self._greeting
+        protected, greeting = not answer.interruptible, answer in self._opening
         machine = self._machine
         self._act(machine.answer_began(self.call.now, answer.id, protected=protected, greeting=greeting))
 
@@ -305,6 +312,7 @@ class TurnTaking(Processor):
     def _correct(self, action: Correct) -> None:
         """What the caller said is remembered as the recogniser has understood it in the end."""
         correct(self.call.conversation, action.before, action.text)
+        self.call.conversation.changed()
         for turn in [self._last, *reversed(self.call.turns)]:
             if isinstance(turn, Turn) and turn.caller == action.before:
                 turn.caller = action.text
