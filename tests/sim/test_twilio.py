@@ -110,6 +110,13 @@ async def test_a_redirect_asks_the_next_url() -> None:
     assert [path for path, _ in app.asked] == ["/voice", "/next"]
 
 
+async def test_a_relative_url_is_that_of_the_document_it_stands_in() -> None:
+    text = "<Response><Redirect>next?again=1</Redirect></Response>"
+    call, app = await run(TwilioSim(), voice=text, next=tw.document(tw.say("There.")))
+    assert call.did == [("redirect", "next?again=1"), ("say", "There.")]
+    assert app.asked[1][0] == "/next"
+
+
 async def test_redirects_in_a_circle_end() -> None:
     call, app = await run(TwilioSim(), voice=tw.document(tw.redirect(f"{HERE}/voice")))
     assert (len(app.asked), call.status) == (50, "completed")
@@ -139,7 +146,7 @@ async def slow(request: web.Request) -> web.Response:
         ("<Response>", 12100, "Document parse failure"),
         ("", 12100, "Document parse failure"),
         ("<Answer/>", 12100, "the root element is <Answer>"),
-        (tw.document(tw.redirect("nowhere")), 11100, "Invalid URL format"),
+        (tw.document(tw.redirect("ftp://nowhere")), 11100, "Invalid URL format"),
         (tw.document(tw.redirect("https://example.com/voice")), 11210, "no tunnel to it"),
         ("<Response><Gather/></Response>", 0, "does not run <Gather>"),
         ("<Response><Dial>nobody</Dial></Response>", 13224, "invalid"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from voiceloop.sim.twilio import ACCOUNT, NUMBER, TOKEN, Number, TwilioOptions, TwilioSim
+from voiceloop.sim.twilio import ACCOUNT, NUMBER, TOKEN, Number, Phone, TwilioOptions, TwilioSim
 from voiceloop.twilio.rest import RestOptions, TwilioError, TwilioREST
 from voiceloop.twilio.twiml import TwimlError, document, hang_up, pause, say
 
@@ -69,6 +69,49 @@ async def test_a_redirect_runs_other_twiml() -> None:
         await rest.redirect(info.sid, document(say("Bye."), hang_up()))
         await sim.calls[info.sid].ended()
         assert sim.calls[info.sid].did == [("pause", "600"), ("say", "Bye."), ("hang up", "")]
+
+
+async def test_calls_between_two_numbers_are_listed_the_newest_first() -> None:
+    async with twilio() as (_, rest):
+        first = await rest.dial(CALLEE, NUMBER, twiml=LONG_CALL)
+        await rest.dial("+15550004444", NUMBER, twiml=LONG_CALL)
+        second = await rest.dial(CALLEE, NUMBER, twiml=LONG_CALL)
+        found = await rest.calls("+1 555 000 3333", NUMBER)
+        assert [info.sid for info in found] == [second.sid, first.sid]
+        assert await rest.calls(NUMBER, CALLEE) == []
+        with pytest.raises(TwimlError):
+            await rest.calls("me", NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "unclear"), [("lost", True), ("cut", True), ("stall", True), (503, True), ("page", True), (404, False)]
+)
+async def test_of_a_request_that_fails_it_is_known_whether_it_may_have_been_done(
+    trouble: int | str, unclear: bool
+) -> None:
+    async with twilio() as (sim, rest):
+        sim.troubles.append(trouble)
+        with pytest.raises(TwilioError) as failed:
+            await rest.dial(CALLEE, NUMBER, twiml=LONG_CALL)
+        assert failed.value.unclear is unclear
+        assert len(sim.calls) == (1 if trouble == "lost" else 0)
+    with pytest.raises(TwilioError) as failed:  # nobody listens there any more
+        await rest.dial(CALLEE, NUMBER, twiml=LONG_CALL)
+    await rest.aclose()
+    assert not failed.value.unclear
+
+
+async def test_a_transfer_says_for_whom_how_long_and_what_comes_then() -> None:
+    async with twilio() as (sim, rest):
+        sim.phones["+15550009999"] = Phone("no-answer")
+        info = await rest.dial(CALLEE, NUMBER, twiml=LONG_CALL)
+        line = sim.calls[info.sid]
+        await asyncio.sleep(5)
+        await rest.transfer(info.sid, "+15550009999", "One moment.", caller_id=NUMBER, ring=12)
+        await line.ended()
+        child = line.children[0]
+        assert (child.from_, child.status) == (NUMBER, "no-answer")
+        assert child.ended_at - child.created_at == pytest.approx(12.2)  # type: ignore[operator]
 
 
 async def test_what_cannot_be_changed_any_more() -> None:

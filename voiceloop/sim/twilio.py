@@ -25,11 +25,23 @@ from aiohttp import web
 from voiceloop.sim.caller import Caller
 from voiceloop.sim.serving import listen
 from voiceloop.sim.twilio_call import SimCall, Source
-from voiceloop.sim.twilio_exchange import Alert, Exchange, Number, Phone, TwilioOptions
+from voiceloop.sim.twilio_exchange import Alert, Exchange, Machine, Number, Phone, TwilioOptions
 from voiceloop.sim.twilio_rest import RestApi
 from voiceloop.tts.base import TTS
 
-__all__ = ["ACCOUNT", "NUMBER", "TOKEN", "Alert", "Caller", "Number", "Phone", "SimCall", "TwilioOptions", "TwilioSim"]
+__all__ = [
+    "ACCOUNT",
+    "NUMBER",
+    "TOKEN",
+    "Alert",
+    "Caller",
+    "Machine",
+    "Number",
+    "Phone",
+    "SimCall",
+    "TwilioOptions",
+    "TwilioSim",
+]
 
 ACCOUNT: Final = "AC5e1f0000000000000000000000000001"
 TOKEN: Final = "0123456789abcdef0123456789abcdef"
@@ -76,8 +88,17 @@ class TwilioSim:
 
     @property
     def phones(self) -> dict[str, Phone]:
-        """What happens when another number is called; one that is not listed answers after 2 s."""
+        """What happens when another number is called; one that is not listed has `everybody`'s."""
         return self._exchange.phones
+
+    @property
+    def everybody(self) -> Phone:
+        """What happens when a number is called that is not among `phones`: it answers after 2 s."""
+        return self._exchange.everybody
+
+    @everybody.setter
+    def everybody(self, phone: Phone) -> None:
+        self._exchange.everybody = phone
 
     @property
     def calls(self) -> dict[str, SimCall]:
@@ -91,7 +112,8 @@ class TwilioSim:
 
     @property
     def troubles(self) -> deque[int | str]:
-        """What becomes of the next requests to the REST API: a status (429, 503, …), ``stall``, ``cut`` or ``page``."""
+        """What becomes of the next requests to the REST API: a status (429, 503, …), ``stall``, ``cut``, ``page``;
+        ``slow``: carried out after 5 s; ``lost``: carried out, and the answer is cut off."""
         return self._exchange.troubles
 
     def tunnel(self, public: str, here: str) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from voiceloop.sim.caller import CallEnded, Caller
 from voiceloop.sim.carrier import Carrier
-from voiceloop.sim.twilio_exchange import Exchange, Phone
+from voiceloop.sim.twilio_answering import Answering
+from voiceloop.sim.twilio_callbacks import Callbacks
+from voiceloop.sim.twilio_exchange import Exchange
+from voiceloop.sim.twilio_machine import Detection
 from voiceloop.sim.twilio_program import Program, Source
-from voiceloop.sim.twilio_web import WebhookFault
 from voiceloop.twilio.rest_records import FINAL
 
 __all__ = ["SimCall", "Source"]
 
 EVENTS: Final = {"queued": "initiated", "ringing": "ringing", "in-progress": "answered"}
 """The event of a status callback that goes with a status; all final ones are ``completed``."""
+SIP_CODES: Final = {"completed": "200", "busy": "486", "no-answer": "487", "canceled": "487", "failed": "404"}
+"""``SipResponseCode`` of the last status callback."""
 _END_LIMIT: Final = 60.0
 """Seconds that the end of a call may take: its stream closes, its callbacks are sent."""
 
@@ -38,6 +43,10 @@ class SimCall:
         """What Twilio did: ``("say", text)``, ``("play", digits)``, ``("dial", number)``, ``("stream", url)``, …"""
         self.streams: list[Carrier] = []
         """Its media streams, oldest first."""
+        self.doubles: list[Carrier] = []
+        """Second sockets of them; see `TwilioOptions.streams_twice`."""
+        self.lost_streams = 0
+        """Streams that never reached the application."""
         self.children: list[SimCall] = []
         """Calls that its ``<Dial>`` made."""
         self.callback_url = ""
@@ -51,8 +60,9 @@ class SimCall:
         self._command: asyncio.Future[Source | None] = asyncio.get_running_loop().create_future()
         self._final = "completed"
         self._sequence = 0
-        self._held: list[tuple[str, str]] | None = None
-        self._posting: asyncio.Task[Any] | None = None
+        self.callbacks = Callbacks(exchange, self.sid)
+        """What the application is told of it."""
+        self._answering: Answering | None = None
         self._over_event = asyncio.Event()
         self._done = asyncio.Event()
         exchange.calls[self.sid] = self
@@ -126,8 +136,9 @@ class SimCall:
                 running = Program(self._exchange, self).run(following) if following is not None else None
         finally:
             self._over()
-            if self._posting is not None:
-                await asyncio.wait([self._posting])
+            for double in self.doubles:
+                await double.hang_up()
+            await self.callbacks.sent()
             self._done.set()
 
     async def inbound(self, source: Source) -> Source:
@@ -135,16 +146,25 @@ class SimCall:
         self.set("ringing")
         return source
 
-    async def outbound(self, source: Source, timeout: float) -> Source | None:
+    async def outbound(
+        self, source: Source, timeout: float, detection: Detection, time_limit: float = 14400.0
+    ) -> Source | None:
         """Twilio calls somebody, by order of the REST API."""
         self.set("queued")
         if not await self.ring(timeout):
             return None
-        return source
+        self._exchange.spawn(self._cut_off(time_limit), f"time limit of {self.sid}")
+        self._answering = Answering(self._exchange, self, self._exchange.phone(self.to), detection)
+        await self._answering.begin()
+        return replace(source, more=(*source.more, *self._answering.fields))
+
+    async def _cut_off(self, after: float) -> None:
+        await asyncio.sleep(after)
+        self.command(None)
 
     async def ring(self, timeout: float) -> bool:
         """Ring the other party. Returns whether they answer."""
-        phone = self._exchange.phones.get(self.to, Phone())
+        phone = self._exchange.phone(self.to)
         await asyncio.sleep(self._exchange.options.dial_delay)
         if phone.outcome == "failed":
             self._final = "failed"
@@ -190,7 +210,20 @@ class SimCall:
         """A stream has been opened."""
         self.streams.append(carrier)
         self._caller = Caller(carrier, self._exchange.voice)
+        if self._answering is not None:
+            self._answering.join(carrier, self._caller)
         self._news.set()
+
+    @property
+    def answered_by(self) -> str:
+        """What the detection of machines has found; empty before."""
+        verdict = self._answering.verdict if self._answering is not None else None
+        return verdict.answered_by if verdict is not None else ""
+
+    @property
+    def message(self) -> bytes:
+        """What the answering machine has recorded behind its beep: mu-law."""
+        return self._answering.message(self.streams) if self._answering is not None else b""
 
     def _over(self) -> None:
         if self.ended_at is None:
@@ -216,42 +249,31 @@ class SimCall:
         sequence, self._sequence = self._sequence, self._sequence + 1
         if not self.callback_url or event not in self.callback_events:
             return
-        form = self.form("initiated" if status == "queued" else status)
+        told = "initiated" if status == "queued" else status
+        form = self.form(told)
         form += [("CallbackSource", "call-progress-events"), ("SequenceNumber", str(sequence))]
         form += [("Timestamp", self._exchange.date(self._exchange.now()) or "")]
         if status in FINAL:
             form += [("CallDuration", str(self.duration)), ("Duration", str(-(-(self.duration or 0) // 60)))]
-        if not self._exchange.options.callbacks_swapped:
-            self._post(form)
-        elif self._held is None and status not in FINAL:
-            self._held = form
-        else:
-            held, self._held = self._held, None
-            self._post(form)
-            if held is not None:
-                self._post(held)
+            form += [("SipResponseCode", SIP_CODES[status])]
+        if self._answering is not None:
+            form += self._answering.fields
+        self.callbacks.status(self.callback_url, told, form)
+
+    @property
+    def ids(self) -> list[tuple[str, str]]:
+        """The fields by which a call is known."""
+        return [("AccountSid", self._exchange.account_sid), ("CallSid", self.sid)]
 
     def form(self, status: str) -> list[tuple[str, str]]:
         """The fields that every webhook of this call has."""
         numbers = {"Called": self.to, "Caller": self.from_, "From": self.from_, "To": self.to}
         parent = [("ParentCallSid", self.parent.sid)] if self.parent is not None else []
         return [
-            ("AccountSid", self._exchange.account_sid),
+            *self.ids,
             ("ApiVersion", "2010-04-01"),
-            ("CallSid", self.sid),
             ("CallStatus", status),
             ("Direction", self.direction),
             *numbers.items(),
             *parent,
         ]
-
-    def _post(self, form: list[tuple[str, str]]) -> None:
-        self._posting = self._exchange.spawn(self._post_after(self._posting, form), f"status callback of {self.sid}")
-
-    async def _post_after(self, before: asyncio.Task[Any] | None, form: list[tuple[str, str]]) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        try:
-            await self._exchange.web.post(self.callback_url, form)
-        except WebhookFault as fault:
-            self._exchange.alert(fault.code, str(fault), self.sid)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from voiceloop.sim.carrier import CarrierOptions
+from voiceloop.sim.twilio_machine import Machine
 from voiceloop.sim.twilio_web import Signing, WebClient
 from voiceloop.tts.base import TTS
 
 if TYPE_CHECKING:
+    from voiceloop.sim.caller import Caller
     from voiceloop.sim.twilio_call import SimCall
 
-__all__ = ["Alert", "Exchange", "Number", "Phone", "TwilioOptions"]
+__all__ = ["Alert", "Exchange", "Machine", "Number", "Phone", "TwilioOptions"]
 
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the loop's clock begins, for dates in replies."""
@@ -34,8 +36,32 @@ class TwilioOptions:
     """Which URL a stream's handshake is signed as."""
     webhooks_twice: bool = False
     """Ask for TwiML twice and go by the second answer, as after a time-out on the way."""
+    webhooks_again: float | None = None
+    """Ask for TwiML once more so many seconds after the first answer, when that is being carried out; what comes then
+    is thrown away."""
+    stream_delays: tuple[float, ...] = ()
+    """Seconds from the TwiML to the handshake, of the first stream of each call, of the second, …; further ones are
+    opened at once."""
+    streams_lost: int = 0
+    """So many streams of each call, the first ones, never reach the application: 31901 after 10 s."""
+    streams_twice: bool = False
+    """The first stream of each call is opened a second time, a second later; nobody speaks or listens there. With
+    `webhooks_twice` it has the parameters of the first answer, else the same ones."""
     callbacks_swapped: bool = False
     """Status callbacks arrive out of order: each pair the wrong way round."""
+    callbacks_lost: frozenset[str] = frozenset()
+    """Statuses (``in-progress``, ``completed``, …) of which nobody is told."""
+    callbacks_twice: bool = False
+    """Each status callback comes twice."""
+    callbacks_late: float = 0.0
+    """Seconds by which status callbacks, and those of the detection of machines, are late."""
+    detection_lost: bool = False
+    """Nobody is told what the detection of machines has found, when it runs beside the call."""
+    detection_twice: bool = False
+    """That is told twice."""
+    detection_at_once: bool = False
+    """The REST API knows what was found as soon as it was; else when the call is over, as the page of warning 21262
+    says."""
     account_status: Literal["active", "suspended", "closed"] = "active"
     trial: bool = False
     """Only `verified` numbers may be called."""
@@ -57,6 +83,13 @@ class Phone:
     """Seconds until it is answered."""
     talks: float | None = None
     """Seconds after which a party that was dialled by ``<Dial>`` hangs up; None: never."""
+    machine: Machine | None = None
+    """Answers in place of a person."""
+    who: str = "human"
+    """Who answers when it is no `machine`: ``human``, ``silent`` (a person who says nothing), ``fax``; or what the
+    detection of machines takes them for, such as ``machine_end_other``."""
+    person: Callable[[Caller], Awaitable[object]] | None = None
+    """What the person does who answers, on each stream of the call; without one the test does it."""
 
 
 @dataclass(slots=True)
@@ -105,6 +138,7 @@ class Exchange:
         for number in self.numbers.values():
             number.sid = number.sid or self.sid("PN")
         self.phones: dict[str, Phone] = {}
+        self.everybody = Phone()
         self.calls: dict[str, SimCall] = {}
         self.debugger: list[Alert] = []
         self.troubles: deque[int | str] = deque()
@@ -124,6 +158,10 @@ class Exchange:
     def alert(self, code: int, message: str, call_sid: str) -> None:
         """Put a line into the debugger."""
         self.debugger.append(Alert(code, message, call_sid, self.now()))
+
+    def phone(self, number: str) -> Phone:
+        """What happens when a number is called."""
+        return self.phones.get(number, self.everybody)
 
     def now(self) -> float:
         """The loop's clock."""

@@ -77,7 +77,7 @@ def call_json(exchange: Exchange, call: SimCall) -> dict[str, Any]:
         "end_time": exchange.date(call.ended_at),
         "date_created": exchange.date(call.created_at),
         "date_updated": exchange.date(call.statuses[-1][0] if call.statuses else call.created_at),
-        "answered_by": None,
+        "answered_by": _answered_by(exchange, call),
         "annotation": None,
         "caller_name": None,
         "forwarded_from": None,
@@ -91,6 +91,11 @@ def call_json(exchange: Exchange, call: SimCall) -> dict[str, Any]:
         "uri": f"{VERSION}/Accounts/{account}/Calls/{call.sid}.json",
         "subresource_uris": {},
     }
+
+
+def _answered_by(exchange: Exchange, call: SimCall) -> str | None:
+    known = call.ended_at is not None or exchange.options.detection_at_once
+    return call.answered_by or None if known else None
 
 
 def page_json(request: web.Request, name: str, items: list[Any]) -> dict[str, Any]:

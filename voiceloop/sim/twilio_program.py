@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
 
 import aiohttp
 
 from voiceloop.sim.carrier import Carrier
-from voiceloop.sim.twilio_exchange import Exchange, Phone
+from voiceloop.sim.twilio_exchange import Exchange
 from voiceloop.sim.twilio_twiml import Element, TwimlFault, read_twiml
 from voiceloop.sim.twilio_web import WebhookFault
 
@@ -27,6 +28,9 @@ RING_LIMIT: Final = 30
 """Seconds that ``<Dial>`` lets it ring."""
 MAX_DOCUMENTS: Final = 50
 """Documents that lead to each other before the call is ended."""
+_NO_CONNECTION: Final = "Stream - WebSocket - Connection Timeout"
+_DOUBLE_AFTER: Final = 1.0
+"""Seconds after which a stream is opened a second time."""
 KEY_TIME: Final = 0.25
 """Seconds for a key of ``<Play digits>``; ``w`` takes twice as long."""
 _CLEAN: Final = ("closed by the server (1000)", "closed by the server (1001)", "closed by the server (1005)")
@@ -52,6 +56,9 @@ class Program:
     def __init__(self, exchange: Exchange, call: SimCall) -> None:
         self._exchange = exchange
         self._call = call
+        self._url = ""
+        self._first = ""
+        """What a webhook answered that was asked twice, the first time."""
         self._verbs: dict[str, Callable[[Element], Awaitable[Source | None]]] = {
             "Connect": self._connect,
             "Dial": self._dial,
@@ -95,10 +102,26 @@ class Program:
     async def _text(self, source: Source) -> str:
         if not source.url:
             return source.text
+        self._url = source.url
         form = [*self._call.form(self._call.status), *source.more]
-        if self._exchange.options.webhooks_twice:
-            await self._exchange.web.twiml(source.url, form)
-        return await self._exchange.web.twiml(source.url, form)
+        exchange = self._exchange
+        if exchange.options.webhooks_twice:
+            self._first = await exchange.web.twiml(source.url, form)
+        text = await exchange.web.twiml(source.url, form)
+        if exchange.options.webhooks_again is not None:
+            exchange.spawn(self._ask_again(source.url, form), f"second webhook of {self._call.sid}")
+        return text
+
+    async def _ask_again(self, url: str, form: list[tuple[str, str]]) -> None:
+        await asyncio.sleep(self._exchange.options.webhooks_again or 0.0)
+        try:
+            await self._exchange.web.twiml(url, form)
+        except WebhookFault as fault:
+            self._exchange.alert(fault.code, str(fault), self._call.sid)
+
+    def _absolute(self, url: str) -> str:
+        """A URL of a document, which may be relative to the document's own."""
+        return urljoin(self._url, url) if self._url else url
 
     def _warn(self, code: int, message: str) -> None:
         self._exchange.alert(code, message, self._call.sid)
@@ -131,7 +154,7 @@ class Program:
 
     async def _redirect(self, verb: Element) -> Source:
         self._call.did.append(("redirect", verb.text))
-        return Source(url=verb.text)
+        return Source(url=self._absolute(verb.text))
 
     async def _dial(self, verb: Element) -> Source:
         nouns = [child for child in verb.children if child.name in ("Number", "Client", "Sip")]
@@ -151,13 +174,13 @@ class Program:
             child.command(None, "canceled")
         if action := verb.get("action"):
             result = {"DialCallSid": child.sid, "DialCallStatus": child.status, "DialCallDuration": str(child.duration)}
-            return Source(url=action, more=tuple(result.items()))
+            return Source(url=self._absolute(action), more=tuple(result.items()))
         return _NEXT
 
     async def _callee(self, child: SimCall, timeout: float) -> None:
         """The other party: rings, and talks until somebody hangs up."""
         if await child.ring(timeout):
-            talks = self._exchange.phones.get(child.to, Phone()).talks
+            talks = self._exchange.phone(child.to).talks
             if talks is None:
                 await asyncio.get_running_loop().create_future()
             else:
@@ -168,7 +191,7 @@ class Program:
             if noun.name == "Stream":
                 await self._stream(noun)
         if action := verb.get("action"):
-            return Source(url=action)
+            return Source(url=self._absolute(action))
         return _NEXT
 
     async def _stream(self, noun: Element) -> None:
@@ -176,6 +199,8 @@ class Program:
         exchange, call = self._exchange, self._call
         if noun.get("track", "inbound_track") != "inbound_track":
             raise TwimlFault(31941, f"Stream - invalid track configuration: {noun.get('track')!r} in <Connect>")
+        delays = exchange.options.stream_delays[len(call.streams) :]
+        await asyncio.sleep(delays[0] if delays else 0.0)
         try:
             carrier = await self._open(noun)
         except WebhookFault as fault:
@@ -185,10 +210,12 @@ class Program:
         call.did.append(("stream", noun.get("url")))
         call.take(carrier)
         sid = carrier.stream.stream_sid
+        double = exchange.spawn(self._double(noun), f"second stream of {call.sid}")
         try:
             await self._tell(noun, "stream-started", sid)
             await carrier.wait_ended()
         finally:
+            double.cancel()
             await carrier.hang_up()
             for code, amount in carrier.errors.items():
                 exchange.alert(code, f"Stream {sid}: {amount}", call.sid)
@@ -196,9 +223,23 @@ class Program:
                 exchange.alert(31921, f"Stream - WebSocket - Close Error: {carrier.end}", call.sid)
         await self._tell(noun, "stream-stopped", sid)
 
+    async def _double(self, noun: Element) -> None:
+        if self._exchange.options.streams_twice and not self._call.doubles:
+            await asyncio.sleep(_DOUBLE_AFTER)
+            verbs = read_twiml(self._first, self._warn) if self._first else []
+            first = [child for verb in verbs for child in verb.children if child.name == "Stream"]
+            try:
+                self._call.doubles.append(await self._open(first[0] if first else noun))
+            except WebhookFault as fault:
+                self._exchange.alert(fault.code, str(fault), self._call.sid)
+
     async def _open(self, noun: Element) -> Carrier:
         exchange = self._exchange
         target = exchange.web.stream(noun.get("url"), exchange.options.signing)
+        if self._call.lost_streams < exchange.options.streams_lost:
+            self._call.lost_streams += 1
+            await asyncio.sleep(CONNECT_LIMIT)
+            raise WebhookFault(31901, _NO_CONNECTION)
         parameters = {each.get("name"): each.get("value") for each in noun.children if each.name == "Parameter"}
         carrier = Carrier(
             target.url,
@@ -216,7 +257,7 @@ class Program:
             text = f"Stream - WebSocket - Handshake Error: the server answered {error.status}"
             raise WebhookFault(31920, text) from None
         except TimeoutError:
-            raise WebhookFault(31901, "Stream - WebSocket - Connection Timeout") from None
+            raise WebhookFault(31901, _NO_CONNECTION) from None
         except (aiohttp.ClientError, OSError) as error:
             raise WebhookFault(31902, f"Stream - WebSocket - Connection Refused: {error}") from None
         return carrier

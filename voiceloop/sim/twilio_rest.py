@@ -17,12 +17,15 @@ from aiohttp import web
 from voiceloop.sim.twilio_call import SimCall, Source
 from voiceloop.sim.twilio_exchange import Exchange, Number
 from voiceloop.sim.twilio_json import VERSION, account_json, call_json, number_json, page_json
+from voiceloop.sim.twilio_machine import Detection
 
 __all__ = ["RestApi"]
 
 _ROOT: Final = f"{VERSION}/Accounts/{{account}}"
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _MAX_TWIML: Final = 4000
+_SLOW: Final = 5.0
+"""Seconds of an answer that is slow, and comes."""
 Reply = web.Response
 
 
@@ -63,9 +66,12 @@ class RestApi:
         @web.middleware
         async def outer(request: web.Request, handler: Any) -> web.StreamResponse:
             try:
-                await self._trouble(request)
+                trouble = await self._trouble(request)
                 self._enter(request)
-                return await handler(request)  # type: ignore[no-any-return]
+                response: web.StreamResponse = await handler(request)
+                if trouble == "lost" and request.transport is not None:
+                    request.transport.abort()
+                return response
             except _Refusal as refusal:
                 body = {
                     "code": refusal.code,
@@ -81,11 +87,16 @@ class RestApi:
 
         return outer
 
-    async def _trouble(self, request: web.Request) -> None:
-        """What is to go wrong next."""
+    async def _trouble(self, request: web.Request) -> int | str:
+        """What is to go wrong next. Gives what does so only once the request is carried out."""
         if not self._exchange.troubles:
-            return
+            return ""
         trouble = self._exchange.troubles.popleft()
+        if trouble == "lost":
+            return trouble
+        if trouble == "slow":
+            await asyncio.sleep(_SLOW)
+            return trouble
         if trouble == "cut" and request.transport is not None:
             request.transport.abort()
         if trouble in ("cut", "stall"):
@@ -150,12 +161,19 @@ class RestApi:
         to, from_ = given.get("To", ""), given.get("From", "")
         self._check_numbers(to, from_)
         source = self._source(given)
+        ring, limit = self._seconds(given, "Timeout", "60"), self._seconds(given, "TimeLimit", "14400")
         call = SimCall(self._exchange, to, from_, "outbound-api")
         call.callback_url = given.get("StatusCallback", "")
         if events := form.getall("StatusCallbackEvent", []):
             call.callback_events = tuple(str(event) for event in events)
-        call.start(call.outbound(source, float(given.get("Timeout", "60"))))
+        call.start(call.outbound(source, ring, Detection(given), limit))
         return web.json_response(call_json(self._exchange, call), status=201)
+
+    def _seconds(self, given: Mapping[str, str], name: str, default: str) -> float:
+        text = given.get(name, default)
+        if not text.isascii() or not text.isdigit():
+            raise _Refusal(400, 21205, f"{name} is not a number of seconds: {text}")
+        return float(text)
 
     def _check_numbers(self, to: str, from_: str) -> None:
         options = self._exchange.options

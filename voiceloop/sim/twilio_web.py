@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
@@ -19,6 +19,11 @@ WEBHOOK_LIMIT: Final = 15.0
 """Seconds that an application may take to answer."""
 MAX_TWIML: Final = 64 * 1024
 """Bytes of an answer (error 11750)."""
+Form = list[tuple[str, str]]
+_RETRIES: Final = "1"
+"""How often a webhook that fails is asked again, and after which failures (``ct``: no connection), unless the URL's
+fragment says otherwise: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides"""
+_POLICY: Final = "ct"
 _XML: Final = ("text/xml", "application/xml", "text/html")
 Signing = Literal["wss", "https", "port", "slash", "bad", "none"]
 """Which URL the handshake of a stream is signed as: Twilio's own is not settled. Or not at all."""
@@ -79,22 +84,22 @@ class WebClient:
             WebhookFault: 11100, no URL; 11200, it fails or takes more than 15 s; 11210, no such host; 11750, too long.
         """
         fields = list(form)
+        url, again, policy = _overrides(url)
         target = self.target(url)
         headers = {**target.headers, SIGNATURE_HEADER: signature or sign(self._token, url, fields)}
         try:
-            async with (
-                asyncio.timeout(WEBHOOK_LIMIT),
-                self.session.post(
-                    target.url,
-                    data=aiohttp.FormData(fields, charset="utf-8"),
-                    headers={**headers, "User-Agent": "TwilioProxy/1.1"},
-                    allow_redirects=False,
-                ) as response,
-            ):
-                body = await response.content.read(MAX_TWIML + 1)
-                while len(body) <= MAX_TWIML and (more := await response.content.read(MAX_TWIML)):
-                    body += more
-                status, kind = response.status, response.content_type
+            async with asyncio.timeout(WEBHOOK_LIMIT):
+                while True:
+                    try:
+                        status, kind, body = await self._post(target, fields, headers)
+                    except (aiohttp.ClientError, OSError) as error:
+                        refused = isinstance(error, aiohttp.ClientConnectorError)
+                        if not again or not policy & {"all", "ct" if refused else "rt"}:
+                            raise
+                    else:
+                        if not again or status < 400 or not policy & {"all", f"{status // 100}xx"}:
+                            break
+                    again -= 1
         except TimeoutError:
             raise WebhookFault(11200, f"HTTP retrieval failure: no answer from {url} within 15 s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -104,6 +109,18 @@ class WebClient:
         if len(body) > MAX_TWIML:
             raise WebhookFault(11750, "TwiML response body too large: more than 64 kB")
         return kind, body.decode(errors="replace")
+
+    async def _post(self, target: Target, fields: Form, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+        async with self.session.post(
+            target.url,
+            data=aiohttp.FormData(fields, charset="utf-8"),
+            headers={**headers, "User-Agent": "TwilioProxy/1.1"},
+            allow_redirects=False,
+        ) as response:
+            body = await response.content.read(MAX_TWIML + 1)
+            while len(body) <= MAX_TWIML and (more := await response.content.read(MAX_TWIML)):
+                body += more
+            return response.status, response.content_type, body
 
     async def twiml(self, url: str, form: Iterable[tuple[str, str]]) -> str:
         """Ask an application for TwiML.
@@ -162,3 +179,11 @@ class WebClient:
         if not is_here(host):
             raise Unreachable(11210, f"HTTP bad host name: {host} (the simulator has no tunnel to it)")
         return Target(url, {})
+
+
+def _overrides(url: str) -> tuple[str, int, set[str]]:
+    """A webhook's URL without its fragment, and what that says: how often to ask again, and after which failures."""
+    url, _, fragment = url.partition("#")
+    given = dict(parse_qsl(fragment))
+    retries = given.get("rc", _RETRIES)
+    return url, min(int(retries), 5) if retries.isdigit() else 1, set(given.get("rp", _POLICY).split(","))

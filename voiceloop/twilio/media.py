@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from voiceloop.call import Call
 from voiceloop.faults import describe
+from voiceloop.log_context import logged_as
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
@@ -112,20 +113,29 @@ async def run_call(
         manager.connect(call)
         transport.manager = manager
     try:
-        if on_call is not None:
-            on_call(call)
-        pipeline = await pipeline_of(bot, call)
-        return await pipeline.run(call)
+        with logged_as(call.id):
+            if on_call is not None:
+                on_call(call)
+            pipeline = await pipeline_of(bot, call)
+            return await pipeline.run(call)
     except BaseException as error:
         if call._ended is not None:  # it did begin, so there was a report
             raise
-        await transport.stop()
-        if not isinstance(error, Exception):  # cancelled while the bot was made
-            call.ending = "cancelled"
-            call._report([])
-            raise
-        line, detail = describe(error)
-        log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail)
-        call.note_fault("bot", line, detail)
-        call.ending = "failed"
-        return call._report([])
+        # The report first: when the line has been closed, the carrier asks what became of the call.
+        try:
+            return _report_of_none(call, error)
+        finally:
+            await transport.stop()
+
+
+def _report_of_none(call: Call, error: BaseException) -> CallReport:
+    """The report of a call that has not begun, because its bot could not be made."""
+    if not isinstance(error, Exception):  # cancelled meanwhile
+        call.ending = "cancelled"
+        call._report([])
+        raise error
+    line, detail = describe(error)
+    log.error("call %s: the bot could not be made: %s\n%s", call.id, line, detail, extra={"call": call.id})
+    call.note_fault("bot", line, detail)
+    call.ending = "failed"
+    return call._report([])

@@ -139,6 +139,18 @@ class TwilioREST:
         what = f"status of {call_sid}"
         return CallInfo.of(await self._client.request(what, "GET", self._call_path(call_sid), twice=True))
 
+    async def calls(self, to: str, from_: str) -> list[CallInfo]:
+        """The latest calls from one number to another, the newest first, at most 20.
+
+        Raises:
+            TwilioError: Twilio refuses, or cannot be asked.
+            TwimlError: one is no number.
+        """
+        given = "".join(f"&{name}={quote(tw.callee(value), safe='')}" for name, value in (("To", to), ("From", from_)))
+        page = await self._client.request("list calls", "GET", self._path(f"Calls.json?PageSize=20{given}"), twice=True)
+        listed = page.get("calls")
+        return [CallInfo.of(each) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
     async def hang_up(self, call_sid: str) -> None:
         """End a call. That it is over already is no error.
 
@@ -167,19 +179,33 @@ class TwilioREST:
         form = [("Url", url)] if url else [("Twiml", twiml)]
         return await self._change(f"redirect {call_sid}", call_sid, form, twice=False)
 
-    async def transfer(self, call_sid: str, to: str, announce: str = "") -> None:
+    async def transfer(
+        self,
+        call_sid: str,
+        to: str,
+        announce: str = "",
+        *,
+        caller_id: str = "",
+        ring: int | None = None,
+        action: str = "",
+    ) -> None:
         """Connect the caller with somebody else: the stream ends, Twilio says `announce` and dials `to`.
 
         Args:
             to: number (E.164), ``client:name`` or ``sip:user@host``.
             announce: what Twilio's own voice says first.
+            caller_id: number that they see: the caller's own when not given, one of the account's or a verified one.
+            ring: seconds that it rings; Twilio's default is 30.
+            action: URL that is told how it went, and asked for more TwiML. Without one the call ends when they hang up,
+                or do not answer.
 
         Raises:
             TwimlError: `to` is none of these, or `announce` is too long.
             TwilioError: the call is not in progress, or Twilio cannot be asked.
         """
         verbs = [tw.say(announce)] if announce else []
-        text = tw.document(*verbs, tw.dial(to), limit=tw.MAX_REST)
+        dial = tw.dial(to, caller_id=caller_id, timeout=ring, action=action)
+        text = tw.document(*verbs, dial, limit=tw.MAX_REST)
         await self._change(f"transfer {call_sid}", call_sid, [("Twiml", text)], twice=False)
 
     async def _change(self, what: str, call_sid: str, form: Form, *, twice: bool) -> CallInfo:

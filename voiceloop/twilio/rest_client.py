@@ -109,7 +109,8 @@ class RestClient:
                             break
         except TimeoutError:
             if failed is None:
-                raise TwilioError(f"{what}: no answer from {self.base} within {options.total:g} s") from None
+                text = f"{what}: no answer from {self.base} within {options.total:g} s"
+                raise TwilioError(text, unclear=True) from None
         assert failed is not None
         raise failed.error
 
@@ -129,10 +130,12 @@ class RestClient:
         except _NOT_SENT as error:
             raise _Failed(TwilioError(f"{what}: {self._unreachable(error)}"), again=True) from None
         except TimeoutError:
-            raise _Failed(TwilioError(f"{what}: no answer from {self.base} within {options.timeout:g} s")) from None
+            text = f"{what}: no answer from {self.base} within {options.timeout:g} s"
+            raise _Failed(TwilioError(text, unclear=True)) from None
         except (aiohttp.ClientError, OSError) as error:
             why = self._scrubbed(str(error) or type(error).__name__)
-            raise _Failed(TwilioError(f"{what}: the connection to {self.base} broke: {why}")) from None
+            text = f"{what}: the connection to {self.base} broke: {why}"
+            raise _Failed(TwilioError(text, unclear=True)) from None
 
     def _answer(self, what: str, response: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
         status = response.status
@@ -144,7 +147,8 @@ class RestClient:
             return data
         if not isinstance(data, dict):
             other = f"expected JSON from {self.base}, got something else (status {status}): is it Twilio's API?"
-            raise _Failed(TwilioError(f"{what}: {other}", status=status), again=status == 429)
+            error = TwilioError(f"{what}: {other}", status=status, unclear=status >= 500 or status < 300)
+            raise _Failed(error, again=status == 429)
         code = data.get("code")
         code = code if isinstance(code, int) else 0
         said = self._scrubbed(str(data.get("message") or ""))[:300]
@@ -152,7 +156,7 @@ class RestClient:
         means = advice(code, status) or "Twilio refuses it"
         wait = response.headers.get("Retry-After", "")
         seconds = min(float(wait), _MAX_WAIT) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0.0
-        error = TwilioError(f"{what}: {means}{told}", code=code, status=status)
+        error = TwilioError(f"{what}: {means}{told}", code=code, status=status, unclear=status >= 500)
         raise _Failed(error, again=status == 429, wait=seconds)
 
     def _unreachable(self, error: Exception) -> str:

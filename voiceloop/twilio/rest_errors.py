@@ -55,12 +55,14 @@ _STATUS: Final[dict[int, str]] = {
 class TwilioError(VoiceloopError):
     """Twilio refuses a request, or cannot be asked."""
 
-    def __init__(self, message: str, *, code: int = 0, status: int = 0) -> None:
+    def __init__(self, message: str, *, code: int = 0, status: int = 0, unclear: bool = False) -> None:
         super().__init__(message)
         self.code = code
         """Twilio's error code (https://www.twilio.com/docs/errors); 0 when it named none."""
         self.status = status
         """HTTP status; 0 when there was no answer."""
+        self.unclear = unclear
+        """Whether Twilio may have done it: it was asked, and did not say that it has not."""
 
 
 def advice(code: int, status: int) -> str:

@@ -27,6 +27,9 @@ class CallInfo:
     """Seconds; None while it lasts."""
     parent_sid: str
     """Of the call that dialled this one; else empty."""
+    answered_by: str = ""
+    """What the detection of answering machines has found, such as ``human``; empty when it was not asked for, or has
+    found nothing yet."""
 
     @property
     def ended(self) -> bool:
@@ -45,6 +48,7 @@ class CallInfo:
             from_=_text(data, "from"),
             duration=int(duration) if duration.isascii() and duration.isdigit() and len(duration) < 10 else None,
             parent_sid=_text(data, "parent_call_sid"),
+            answered_by=_text(data, "answered_by"),
         )
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 
-__all__ = ["StreamTokens", "TokenOptions"]
+__all__ = ["Claim", "StreamTokens", "TokenOptions"]
+
+Claim: TypeAlias = Callable[[str, float], Awaitable[bool]]
+"""``await claim(code, until)``: whether nobody else has claimed this code; from then on it is claimed until that time.
+Never raises."""
 
 _TOKEN: Final = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})-([0-9a-f]{64})")
 
@@ -24,6 +28,8 @@ class TokenOptions:
 
     lifetime: float = 60.0
     """Seconds from the webhook's answer to the ``start`` message. Twilio needs one or two."""
+    skew: float = 5.0
+    """Seconds by which the clocks of two machines may differ."""
     most_used: int = 100_000
     """Used tokens that are remembered, each for `lifetime`. When there are that many, no stream is let in: one that is
     forgotten could be used again."""
@@ -36,16 +42,25 @@ class StreamTokens:
 
     Args:
         secret: the account's auth token; the tokens' key is derived from it, and shown to nobody.
-        time: the loop's clock. A token is good in the process that made it, or another that has the same clock; which
-            ones are used, each process knows for itself.
+        time: a clock that all who make and take these tokens share: `voiceloop.wallclock.unix` where there are several
+            processes.
+        options: how long tokens last.
+        claim: tells which tokens others have used; without it each process knows only its own.
     """
 
-    def __init__(self, secret: str, time: Callable[[], float], options: TokenOptions | None = None) -> None:
+    def __init__(
+        self,
+        secret: str,
+        time: Callable[[], float],
+        options: TokenOptions | None = None,
+        claim: Claim | None = None,
+    ) -> None:
         if not secret:
             raise ValueError("an empty secret protects no stream")
         self._key = hmac.digest(secret.encode(), b"voiceloop stream token", sha256)
         self._time = time
         self._options = options or TokenOptions()
+        self._claim = claim
         self._made = 0
         self._used: dict[str, float] = {}  # until when each is remembered; the oldest first
 
@@ -60,24 +75,37 @@ class StreamTokens:
         stamp = f"{int(self._time() * 1000):x}-{self._made:x}"
         return f"{stamp}-{self._code(stamp, call_sid)}"
 
+    async def use(self, token: str, call_sid: str) -> str:
+        """Use a token, so that no process can use it again. Returns why it opens no stream of this call; empty when it
+        does.
+        """
+        why = self.refusal(token, call_sid)
+        if why or self._claim is None:
+            return why
+        code = token.rpartition("-")[2]
+        return "" if await self._claim(code, self._used[code]) else "its token was used before, in another process"
+
     def refusal(self, token: str, call_sid: str) -> str:
-        """Use a token. Returns why it opens no stream of this call; empty when it does, and never again."""
+        """The same, as far as this process knows."""
         match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
         if match is None:
             return "it has no token" if not token else "what it has is no token"
+        if not call_sid:
+            return "it names no call"
         made, number, code = match.groups()
         if not hmac.compare_digest(self._code(f"{made}-{number}", call_sid).encode(), code.encode()):
             return "its token is forged, or of another call"
-        now, lifetime = self._time(), self._options.lifetime
+        now, lifetime, skew = self._time(), self._options.lifetime, self._options.skew
         age = now - int(made, 16) / 1000
-        if not -1.0 <= age <= lifetime:
+        if not -skew <= age <= lifetime:
             return f"its token is {age:.0f} s old; it is good for {lifetime:g} s"
         self._forget(now)
         if code in self._used:
             return "its token was used before"
         if len(self._used) >= self._options.most_used:
             return f"{len(self._used)} tokens were used within {lifetime:g} s, and more cannot be remembered"
-        self._used[code] = now + lifetime + 2.0  # longer than it could be used by any of the clock's roundings
+        # Longer than it could be used by any process, whatever its clock says and how it is rounded.
+        self._used[code] = now + lifetime + 2 * skew + 2.0
         return ""
 
     def _code(self, stamp: str, call_sid: str) -> str:

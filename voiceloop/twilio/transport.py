@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import drop_frames
@@ -20,9 +20,8 @@ from voiceloop.twilio.protocol import Event, MediaStream, ProtocolError, Started
 from voiceloop.watchdogs import bark
 
 if TYPE_CHECKING:
-    from aiohttp.web import WebSocketResponse
-
     from voiceloop.twilio.connections import ConnectionManager
+    from voiceloop.twilio.socket import Message, Socket
 
 __all__ = ["HandshakeError", "TransportOptions", "TwilioTransport"]
 
@@ -65,12 +64,12 @@ class TwilioTransport(Processor):
 
     def __init__(
         self,
-        socket: WebSocketResponse,
+        socket: Socket,
         stream: MediaStream,
         started: Started,
         options: TransportOptions | None = None,
     ) -> None:
-        self._socket: WebSocketResponse | None = socket
+        self._socket: Socket | None = socket
         self._stream = stream
         self.started = started
         self.options = options or TransportOptions()
@@ -89,7 +88,7 @@ class TwilioTransport(Processor):
         self._room: asyncio.Future[None] | None = None
 
     @classmethod
-    async def accept(cls, socket: WebSocketResponse, options: TransportOptions | None = None) -> TwilioTransport:
+    async def accept(cls, socket: Socket, options: TransportOptions | None = None) -> TwilioTransport:
         """Read the opening of a media stream from a prepared server socket.
 
         Raises:
@@ -295,9 +294,9 @@ class TwilioTransport(Processor):
         drop_frames(socket.exception())  # it keeps what ended it, whose traceback keeps the socket
 
 
-def _data(message: Any) -> str | bytes | None:
+def _data(message: Message) -> str | bytes | None:
     """The payload of an aiohttp message; None when the socket is closed or broken."""
     kind = message.type
     if kind == 1 or kind == 2:  # TEXT, BINARY
-        return message.data  # type: ignore[no-any-return]
+        return message.data
     return None
