@@ -1,0 +1,1 @@
+"""What whoever runs a server sees of its calls: metrics and logs."""
