@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.security.planted import MARK, found
 from voiceloop.sim.loop import LeftBehind, describe_task, run_virtual, settle
 from voiceloop.testing.plugin import in_real_time
 
@@ -26,6 +28,7 @@ MARKERS = (
     "realtime: the coroutine test runs on an ordinary event loop, in real time",
     "models: needs model files",
     "speech: needs recordings of real speech",
+    f"{MARK}: shows one of the planted secrets on purpose",
     "long: takes seconds, and most of what it shows is shown by others: runs with --long, or when it is named",
 )
 FIRST = (
@@ -54,6 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_left_out] = 0
     hypothesis.settings.load_profile("searching" if config.getoption("--long") else "steady")
+    if config.option.log_level is None:
+        config.option.log_level = "DEBUG"  # so that the search for secrets sees all that could be logged
+        # One tells of each loop; the other, which only tests use, shows at this level all headers that it sends.
+        for name in ("asyncio", "websockets"):
+            logging.getLogger(name).setLevel(logging.INFO)
     config.option.loadscopereorder = False  # of pytest-xdist, which would begin with the files of most tests
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; what tests start inherits it
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,6 +78,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
     order = {file: place for place, file in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that has shown a secret: in its log, on standard output or on standard error."""
+    report = yield
+    # Half a character cannot be sent from one process of pytest-xdist to another.
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    if report.when == "teardown" and item.get_closest_marker(MARK) is None and (hits := found(report.sections)):
+        lines = [f"{item.nodeid} has shown what nobody may see:", *(f"  {hit}" for hit in hits)]
+        report.longrepr = "\n".join([*lines, *([report.longreprtext] if report.failed else [])])
+        report.outcome = "failed"
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

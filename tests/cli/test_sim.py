@@ -24,6 +24,18 @@ ROOT = Path(__file__).resolve().parents[2]
 BOT = ROOT / "examples" / "twilio_bot.py"
 PREFIXES = ("ANTHROPIC", "CARTESIA", "GOOGLE", "OPENAI", "TWILIO", "VOICELOOP_PUBLIC", "VOICELOOP_SIM")
 LIMIT = 50.0
+SCRIPTED = """
+from voiceloop import AudioStreamer, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.sim.voiced import VoicedLexicon
+from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, calls
+
+lexicon = VoicedLexicon()
+stt, tts, llm = ScriptedSTT(lexicon), ScriptedTTS(lexicon), ScriptedLLM([("Two teas. Bye.", calls("hang_up"))])
+
+def bot(call):
+    model = LLMAggregator(llm, tools=[call.hang_up])
+    return Pipeline([call.transport, EnergyVAD(), stt, TurnTaking("Hi."), model, tts, AudioStreamer()])
+"""
 ANSWERS = [
     [
         "A price?",
@@ -158,6 +170,28 @@ async def test_without_a_bot_the_call_fails_with_the_code_of_twilio(tmp_path: Pa
     assert "11200 HTTP retrieval failure" in errors
     assert errors.endswith("Is the bot served there?\n")
     assert not (tmp_path / "voiceloop-call.wav").exists()
+
+
+@pytest.mark.realtime
+async def test_a_bot_without_an_account_is_served_in_one_terminal_and_rung_from_another(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic")
+    (tmp_path / "bot.py").write_text(SCRIPTED)
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    server = ("-m", "voiceloop.cli.main", "serve", "bot.py", "--port", "0", "--store", "none")
+    async with process(*server, cwd=tmp_path, **environment) as served:
+        told = await lines(served, "  voiceloop sim call ")
+        words = told[-1].split()[1:]
+        speech = ("--speech", "artificial", "--says", "Two teas, please.")
+        status, output, errors = await finished(*words, *speech, cwd=tmp_path, environment=environment)
+        served.send_signal(signal.SIGTERM)
+        await served.communicate()
+        assert served.returncode == 0
+    assert (status, errors) == (0, "")
+    assert output.splitlines()[:3] == ["The phone rings.", "  agent:  Hi.", "  caller: Two teas, please."]
+    assert output.splitlines()[3].startswith("  agent:  Two teas. Bye.  [")
+    with wave.open(str(tmp_path / "voiceloop-call.wav")) as recording:
+        assert (recording.getnchannels(), recording.getframerate()) == (2, 8000)
+    assert list((tmp_path / "voiceloop").iterdir()) == []  # the token has gone with the server
 
 
 @pytest.mark.realtime

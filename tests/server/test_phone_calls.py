@@ -196,7 +196,7 @@ async def test_the_agent_hangs_up_and_nothing_follows() -> None:
         here.calls[0].hang_up()
         await line.ended()
         assert line.streams[0].end == "closed by the server (1000)"
-        assert [verb for verb, _ in line.did] == ["stream"]
+        assert [verb for verb, _ in line.did] == ["stream", "redirect", "hang up"]
         assert here.sim.debugger == []
 
 
@@ -315,7 +315,7 @@ async def test_the_server_ends_calls_when_it_stops_and_lets_the_agent_finish() -
     async with shop() as here:
         line = await here.sim.call(VOICE)
         await line.caller.waits(0.3)  # the greeting is being said
-        await here.serving.phone.drain()
+        await here.serving.phone.drain(0)
         assert here.lexicon.text(bytes(line.streams[0].heard)) == "Tea room, hello."
         await line.ended()
         late = await here.sim.call(VOICE)
@@ -324,17 +324,17 @@ async def test_the_server_ends_calls_when_it_stops_and_lets_the_agent_finish() -
 
 
 async def test_a_call_that_does_not_end_in_time_is_ended_when_the_server_stops() -> None:
-    async with shop(drain=0.1) as here:
+    async with shop(last_words=0.1) as here:
         line = await here.sim.call(VOICE)
         await line.caller.waits(0.3)
-        await here.serving.phone.drain()
+        await here.serving.phone.drain(0)
         await line.ended()
     assert here.reports[0].reason == "server stopped"
 
 
 async def test_live_calls_are_found_by_their_ids_and_a_full_manager_refuses() -> None:
     manager = ConnectionManager(limit=1)
-    async with shop(manager=manager) as here:
+    async with shop(manager=manager, returns=0) as here:
         line = await here.sim.call(VOICE)
         await line.caller.hears()
         assert manager.get_call(line.sid) is here.calls[0]

@@ -11,12 +11,16 @@ from importlib import import_module
 from typing import Any
 
 from voiceloop import __version__
+from voiceloop.cli.calls import add_calls
+from voiceloop.cli.dial_arguments import add_dial
 from voiceloop.cli.doctor import add_doctor
 from voiceloop.cli.fuzz_arguments import add_fuzz
 from voiceloop.cli.inspect_arguments import add_inspect
 from voiceloop.cli.models import LLM_FORMS
+from voiceloop.cli.new import add_new
 from voiceloop.cli.replay import add_replay
 from voiceloop.cli.scenario import add_scenario
+from voiceloop.cli.serve import add_serve
 from voiceloop.cli.sim import CALL, add_sim
 from voiceloop.cli.talk import add_talk
 from voiceloop.cli.tune_arguments import add_tune
@@ -61,7 +65,11 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--llm", metavar="MODEL", help=f"a language model instead of the bot's own: {LLM_FORMS}")
     demo.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     demo.add_argument("--verbose", action="store_true", help="log what happens inside")
+    add_new(commands)
     add_talk(commands)
+    add_serve(commands)
+    add_dial(commands)
+    add_calls(commands)
     add_doctor(commands)
     add_sim(commands)
     add_fuzz(commands)
@@ -96,7 +104,11 @@ def _command(name: str) -> Callable[[argparse.Namespace], Coroutine[Any, Any, in
     """What runs a command. Imported when it is wanted: some need much."""
     module, function = {
         "demo": ("demo", "demo"),
+        "new": ("new", "new"),
         "talk": ("talk", "talk"),
+        "serve": ("serve", "serve"),
+        "dial": ("dial", "dial"),
+        "calls": ("calls", "calls"),
         "doctor": ("doctor", "doctor"),
         "sim": ("sim", "sim"),
         CALL: ("sim_call", "sim_call"),

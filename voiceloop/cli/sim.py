@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import hashlib
 import os
 import shlex
 import signal
@@ -13,12 +14,15 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from voiceloop.cli.speech import add_speech, embedded_speech
 from voiceloop.errors import VoiceloopError
 
-__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "PATIENCE", "add_sim", "sim"]
+if TYPE_CHECKING:
+    from voiceloop.sim.twilio_exchange import TwilioOptions
+
+__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "PATIENCE", "add_sim", "new_line", "sim"]
 
 CALL: Final = "sim call"
 """The command that rings."""
@@ -75,19 +79,23 @@ def add_sim(commands: Any) -> None:
     ring = commands.add_parser(
         CALL,
         prog="voiceloop sim call",
-        help="ring a bot that is served, by the Twilio of `voiceloop sim`",
-        description="A simulated caller rings the webhook of a bot. You see what was said and heard, and get a stereo "
-        "recording: the caller left, the agent right.",
+        help="ring a bot that is served: a simulated caller, no account",
+        description="A simulated caller rings the webhook of a bot on this machine, as Twilio would. You see what was "
+        "said and heard, and get a stereo recording: the caller left, the agent right. A bot that `voiceloop serve` "
+        "serves without an auth token is rung as it is; with one, set the same TWILIO_AUTH_TOKEN here.",
     )
     ring.add_argument(
-        "url", nargs="?", help="the webhook (default: that of the simulated number, see sim --public-url)"
+        "url",
+        nargs="?",
+        help="where the bot is served (default: http://127.0.0.1:8080, or where `voiceloop sim` was told it is)",
     )
     ring.add_argument(
         "--says",
         nargs="+",
         metavar="TEXT",
         action=_InOrder,
-        help="what the caller says, in order; '- ' before it: over the agent (default: the lines of sim --answers)",
+        help="what the caller says, in order; '- ' before it: over the agent (default: a greeting, a question, and "
+        "goodbye; or the lines of sim --answers)",
     )
     ring.add_argument(
         "--caller", nargs="+", metavar="FILE", action=_InOrder, help="recordings (WAV) that the caller plays, in order"
@@ -95,7 +103,14 @@ def add_sim(commands: Any) -> None:
     ring.add_argument(
         "--exchange",
         metavar="URL",
-        help=f"of the simulated Twilio (default: {EXCHANGE_VARIABLE}, or {EXCHANGE})",
+        help=f"of a `voiceloop sim` that is to ring (default: {EXCHANGE_VARIABLE}, or {EXCHANGE} if it listens and the "
+        "bot has left no token; else this process rings)",
+    )
+    ring.add_argument(
+        "--speech",
+        choices=("embedded", "artificial"),
+        help="embedded: a voice and a recogniser in this process, which need voiceloop[local] (default); artificial: "
+        "buzzing words, for a bot whose recogniser is scripted",
     )
     ring.add_argument(
         "--patience",
@@ -108,6 +123,15 @@ def add_sim(commands: Any) -> None:
     ring.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     ring.add_argument("--verbose", action="store_true", help="log what happens inside")
     ring.set_defaults(bot=None, lines=None)
+
+
+def new_line() -> TwilioOptions:
+    """A Twilio whose calls have other ids than those of any run before: bots keep records of them by their ids."""
+    from voiceloop.sim.carrier import CarrierOptions
+    from voiceloop.sim.twilio_exchange import TwilioOptions
+
+    run = f"{os.getpid()} {asyncio.get_running_loop().time()}"
+    return TwilioOptions(carrier=CarrierOptions(seed=int(hashlib.sha256(run.encode()).hexdigest()[:8], 16)))
 
 
 async def sim(options: argparse.Namespace) -> int:
@@ -144,6 +168,7 @@ async def sim(options: argparse.Namespace) -> int:
                     ports=ports[: len(NAMES)],
                     only=only,
                     public_url=base,
+                    line=new_line(),
                     **speech,
                 )
             )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from voiceloop.server.phone_options import PhoneError, PhoneOptions, public_base
 from voiceloop.twilio.signature import (
@@ -17,9 +18,9 @@ from voiceloop.twilio.signature import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from voiceloop.server.http import Request
 
-__all__ = ["Door", "Sparingly"]
+__all__ = ["Door", "Form", "Sparingly", "joined"]
 
 log = logging.getLogger("voiceloop.phone")
 
@@ -63,16 +64,29 @@ class Door:
         self.secret = options.secret()
         self.base = options.base()
         """The public URL; empty when each request's headers say it."""
+        self.account = options.account()
+        """The only account whose calls are taken; empty: any."""
         self._options = options
         self._sparingly = Sparingly()
 
-    def base_of(self, request: web.Request) -> str:
+    def strange_account(self, account_sid: str) -> str:
+        """Why nothing of this account is taken; empty when it is."""
+        if not self._options.check or not self.account or account_sid == self.account:
+            return ""
+        shown = account_sid[:34] if account_sid[:34].isalnum() else "none" if not account_sid else "no SID"
+        return f"it is of another account: expected {self.account}, as TWILIO_ACCOUNT_SID says, got {shown}"
+
+    def base_of(self, request: Request) -> str:
         """The public URL of this server as this request shows it; empty when it shows none."""
         if self.base or not self._options.trust_forwarded:
             return self.base
         return _forwarded(request)
 
-    def webhook_is_genuine(self, request: web.Request, form: Form, body: bytes | None) -> bool:
+    def url_of(self, request: Request) -> str:
+        """The public URL of a request, with its query."""
+        return joined(self.base_of(request), request.raw_path)
+
+    def webhook_is_genuine(self, request: Request, form: Form, body: bytes | None) -> bool:
         """Whether Twilio has signed this webhook. If not, a log line says what was checked, and what to mend.
 
         Args:
@@ -81,27 +95,27 @@ class Door:
         """
         if not self._options.check:
             return True
-        url = self.base_of(request) + request.raw_path
+        url = self.url_of(request)
         if self._matches(request, url, form, body):
             return True
         self._sparingly.warning("%s", self._diagnosis(request, url, form, body))
         return False
 
-    def handshake_is_genuine(self, request: web.Request) -> bool:
+    def handshake_is_genuine(self, request: Request) -> bool:
         """Whether Twilio has signed this WebSocket's handshake."""
         found = settings(request.headers.get(SETTINGS_HEADER))
-        url, signature = self.base_of(request) + request.raw_path, request.headers.get(SIGNATURE_HEADER)
+        url, signature = self.url_of(request), request.headers.get(SIGNATURE_HEADER)
         return is_genuine_handshake(self._secret_of(found.key), url, signature, algorithm=found.algorithm)
 
     def _secret_of(self, key: str) -> str:
         return self._options.shared_keys.get(key, "") if key else self.secret
 
-    def _matches(self, request: web.Request, url: str, form: Form, body: bytes | None) -> bool:
+    def _matches(self, request: Request, url: str, form: Form, body: bytes | None) -> bool:
         found = settings(request.headers.get(SETTINGS_HEADER))
         signature = request.headers.get(SIGNATURE_HEADER)
         return is_genuine(self._secret_of(found.key), url, signature, form, body=body, algorithm=found.algorithm)
 
-    def _diagnosis(self, request: web.Request, url: str, form: Form, body: bytes | None) -> str:
+    def _diagnosis(self, request: Request, url: str, form: Form, body: bytes | None) -> str:
         """Why a signature does not match, as far as it can be found out."""
         what = f"{request.method} {request.path[:100]} was refused (403)"
         if SIGNATURE_HEADER not in request.headers:
@@ -124,21 +138,30 @@ class Door:
             f"of the account {account if account.isalnum() else '(unnamed)'}"
         )
 
-    def _others(self, request: web.Request, url: str) -> list[str]:
+    def _others(self, request: Request, url: str) -> list[str]:
         """URLs that Twilio may have been given instead."""
         here = request.raw_path
         host = request.headers.get("Host", "")
         bases = [_forwarded(request)]
         if _HOST.fullmatch(host):
             bases += [f"https://{host}", f"http://{host}"]
-        urls = [base + here for base in bases if base]
+        urls = [joined(base, here) for base in bases if base]
         urls.append("http" + url.removeprefix("https"))
         path, question, query = url.partition("?")
         urls.append((path.rstrip("/") if path.endswith("/") else path + "/") + question + query)
         return [other for other in dict.fromkeys(urls) if other != url]
 
 
-def _forwarded(request: web.Request) -> str:
+def joined(base: str, path: str) -> str:
+    """A path of this server behind its public URL.
+
+    A server that is mounted under a prefix has that in the path, and perhaps in its public URL, too.
+    """
+    prefix = urlsplit(base).path
+    return base.removesuffix(prefix) + path if prefix and path.startswith(f"{prefix}/") else base + path
+
+
+def _forwarded(request: Request) -> str:
     """The public URL that a proxy's headers tell; empty when they tell none."""
     host = (request.headers.get("X-Forwarded-Host") or request.headers.get("Host") or "").partition(",")[0].strip()
     scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from voiceloop.errors import VoiceloopError
-from voiceloop.server.webhook import CallStatus, IncomingCall
+from voiceloop.server.admission import WebhookOptions
+from voiceloop.server.webhook import AnsweredBy, CallStatus, IncomingCall
 from voiceloop.twilio.token import TokenOptions
 from voiceloop.web_service import is_here
 
@@ -22,6 +23,7 @@ __all__ = ["PhoneError", "PhoneOptions", "public_base"]
 
 URL_VARIABLE: Final = "VOICELOOP_PUBLIC_URL"
 TOKEN_VARIABLE: Final = "TWILIO_AUTH_TOKEN"
+ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"
 _EXAMPLE: Final = "https://agent.example.com"
 
 
@@ -40,6 +42,9 @@ class PhoneOptions:
     that sets them itself."""
     auth_token: str | None = field(default=None, repr=False)
     """Of the Twilio account, to check what Twilio has signed; None: ``TWILIO_AUTH_TOKEN``."""
+    account_sid: str | None = None
+    """The only account whose calls are taken; empty: any that has signed with the auth token. None:
+    ``TWILIO_ACCOUNT_SID``, if the auth token is the environment's too."""
     shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Secrets of shared keys, by the id that Twilio names, for webhooks that are signed with one."""
     check: bool = True
@@ -54,6 +59,8 @@ class PhoneOptions:
     """Called with each `Call` before the bot is."""
     on_status: Callable[[CallStatus], object] | None = None
     """Called, or awaited, with each status callback that is news."""
+    on_answered_by: Callable[[AnsweredBy], object] | None = None
+    """Called, or awaited, when Twilio says who has answered a call of ours."""
     carrier: CarrierControl | None = None
     """Becomes ``call.carrier``, which transfers: a `TwilioREST`."""
     manager: ConnectionManager | None = None
@@ -63,15 +70,28 @@ class PhoneOptions:
     most_calls: int = 200
     """Calls at a time; a further one hears the busy tone."""
     most_handshakes: int = 100
-    """WebSockets at a time that have not said which call they are."""
+    """WebSockets at a time that have not shown a valid token: so many that Twilio has signed, and so many that it has
+    not. When one more comes, the oldest of its kind goes."""
+    spare_connections: int = 400
+    """TCP connections at a time beyond those of calls: requests, handshakes, and those that are kept for the next
+    request. When one more comes, the one that has waited longest goes. For `serve`, and behind an ASGI server its own
+    limits."""
+    webhooks: WebhookOptions = field(default_factory=WebhookOptions)
+    """When a request that was answered is answered again."""
     max_body: int = 64 * 1024
     """Bytes of a request's body."""
     body_wait: float = 5.0
     """Seconds for a request's body to arrive."""
     hook_wait: float = 5.0
     """Seconds for `parameters` and `on_status`. Twilio waits 15 s."""
-    drain: float = 10.0
-    """Seconds in which calls end when the server stops: what is being said is finished."""
+    drain: float = 300.0
+    """Seconds that live calls may go on when the server is told to stop (SIGTERM); it takes no new ones."""
+    last_words: float = 10.0
+    """Seconds in which calls end after that: what is being said is finished."""
+    returns: int = 5
+    """How often a call may come back that has lost its line; 0: it ends then, as Twilio does by itself."""
+    store_wait: float = 2.0
+    """Seconds in which it is found out what a call was that comes back."""
     tokens: TokenOptions = field(default_factory=TokenOptions)
     """Of the streams' tokens."""
 
@@ -88,6 +108,12 @@ class PhoneOptions:
                 "https://console.twilio.com, Account > API keys & tokens)"
             )
         return token
+
+    def account(self) -> str:
+        """The only account whose calls are taken; empty: any."""
+        if self.account_sid is not None:
+            return self.account_sid.strip()
+        return os.environ.get(ACCOUNT_VARIABLE, "").strip() if self.auth_token is None else ""
 
     def base(self) -> str:
         """The public URL without a slash at the end; empty when each request's headers are to say it.

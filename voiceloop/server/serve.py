@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Final
 
 from aiohttp import web
 
-from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
-from voiceloop.report import CallReport
 from voiceloop.runtime import Runtime
-from voiceloop.server.phone import Phone, PhoneError, PhoneOptions, phone_app, phone_of
-from voiceloop.server.starting import CannotStart, keys_missing, rehearsed
+from voiceloop.server.aiohttp_app import app_of
+from voiceloop.server.bounded import BoundedRunner
+from voiceloop.server.console import Console, say
+from voiceloop.server.ending import Ending
+from voiceloop.server.keeping import keeping
+from voiceloop.server.listening import Entrance, cannot_listen, where
+from voiceloop.server.opening import open_phone
+from voiceloop.server.phone import Phone, PhoneError, PhoneOptions
+from voiceloop.server.serve_settings import ServeSettings
+from voiceloop.server.starting import CannotStart
 from voiceloop.twilio.media import Bot
-from voiceloop.twilio.rest import TwilioREST
 
-__all__ = ["Serving", "serve", "serving_phone"]
+__all__ = ["Serving", "serve", "serve_here", "serving_phone"]
 
 HEADER_WAIT: Final = 20.0
 """Seconds for a request's headers, and that an idle connection is kept."""
@@ -35,13 +39,17 @@ _CLEANUP: Final = 5.0
 """Seconds that requests get to end once the calls have ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Serving:
     """A phone server that listens."""
 
     phone: Phone
     url: str
     """Where it listens, ``http://127.0.0.1:8080``."""
+    leaving: bool = False
+    """Others take what is new."""
+    entrance: Entrance | None = field(default=None, repr=False)
+    """Of the sockets that it shares."""
 
     @property
     def public_url(self) -> str:
@@ -59,6 +67,12 @@ class Serving:
             f"  Call status changes:   {base}/status, HTTP POST\n"
         )
 
+    def leave(self) -> None:
+        """Take no more connections, and close each behind its next answer: others listen at the same address."""
+        self.leaving = True
+        if self.entrance is not None:
+            self.entrance.close()
+
 
 def serve(
     bot: Bot | ModuleType,
@@ -68,8 +82,14 @@ def serve(
     public_url: str | None = None,
     runtime: Runtime | None = None,
     options: PhoneOptions | None = None,
+    workers: int = 1,
+    store: str | None = None,
+    recordings: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Answer the phone until the process is told to stop (SIGINT or SIGTERM); then calls end, and it returns.
+    """Answer the phone until the process is told to stop; then it returns.
+
+    SIGTERM: no new calls are taken, and live ones go on to their end (`PhoneOptions.drain` seconds at most). SIGINT
+    (Ctrl-C): calls end when the agent has finished its sentence. A further signal hurries.
 
     Each call's begin, faults and end are told on standard error, and its turns, if the runtime is its own or one with
     `Runtime.console`. Everything is warmed before it listens. With ``TWILIO_ACCOUNT_SID`` and a key in the environment,
@@ -85,69 +105,82 @@ def serve(
         public_url: what stands before ``/voice`` in the address that Twilio calls; None: ``VOICELOOP_PUBLIC_URL``.
         runtime: what the calls share; one of its own when not given.
         options: of the server.
+        workers: processes that answer. With more than one each imports the file of the bot anew: there it must be
+            named ``bot``, `options` must be named ``options`` at the top of the same file, and this call must stand
+            behind ``if __name__ == "__main__":``.
+        store: URL of a database for the records of calls, such as ``sqlite:///voiceloop-calls.db``; None keeps none.
+        recordings: a folder for the sound of every call; None keeps none.
 
     Raises:
         SystemExit: it cannot start.
     """
+    folder = None if recordings is None else os.fspath(recordings)
+    settings = ServeSettings(host=host, port=port, public_url=public_url, store=store, recordings=folder)
     try:
-        asyncio.run(_serve(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options))
+        status = asyncio.run(_serve(bot, settings, runtime, options, workers))
     except VoiceloopError as error:
         problem = error if isinstance(error, CannotStart) else CannotStart([str(error)])
         print(f"{problem.told}\nLook at everything with `voiceloop doctor`.", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # while the models were loading
         raise SystemExit(130) from None
+    if status:
+        raise SystemExit(status)
 
 
 async def _serve(
     bot: Bot | ModuleType,
-    *,
-    host: str,
-    port: int,
-    public_url: str | None,
+    settings: ServeSettings,
     runtime: Runtime | None,
     options: PhoneOptions | None,
+    workers: int,
+) -> int:
+    if workers == 1:
+        await serve_here(bot, settings, runtime=runtime, options=options)
+        return 0
+    from voiceloop.server.workers import bot_file_of, supervise
+
+    return await supervise(bot_file_of(bot, runtime, options), settings, workers)
+
+
+async def serve_here(
+    bot: Bot | ModuleType,
+    settings: ServeSettings,
+    *,
+    runtime: Runtime | None = None,
+    options: PhoneOptions | None = None,
+    sockets: Sequence[socket.socket] = (),
+    setup: Callable[[Serving], str] = lambda serving: serving.setup,
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    without_noise(loop)
-    options = _told(options or PhoneOptions())
+    """Serve in this process until it is told to stop.
+
+    Raises:
+        VoiceloopError: it cannot start.
+    """
+    console = Console()
+    without_noise(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(console=True))
-        serving = serving_phone(bot, host=host, port=port, public_url=public_url, runtime=runtime, options=options)
-        served = await stack.enter_async_context(serving)
-        # Not before: a signal that comes while the models load ends the process at once.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals on this loop, or in this thread
-                loop.add_signal_handler(number, stop.set)
-        print(served.setup, flush=True)
-        if served.phone.options.carrier is None:
-            print("TWILIO_ACCOUNT_SID is not set: calls can be answered, but call.transfer will fail.", flush=True)
-        await stop.wait()
-        print("Stopping: calls end.", flush=True)
-
-
-def _told(options: PhoneOptions) -> PhoneOptions:
-    """The same, and each call's begin and end are told on standard error; a runtime with `console` tells the turns."""
-
-    def began(call: Call) -> None:
-        print(
-            f"call {call.id}: {call.direction}, {call.caller or 'unknown'} to {call.number}",
-            file=sys.stderr,
-            flush=True,
+        serving = serving_phone(
+            bot,
+            host=settings.host,
+            port=settings.port,
+            runtime=runtime,
+            options=settings.options(options),
+            store=settings.store,
+            recordings=settings.recordings,
+            sockets=sockets,
         )
-        call.on_end(_ended)
-        if options.on_call is not None:
-            options.on_call(call)
-
-    return replace(options, on_call=began)
-
-
-def _ended(report: CallReport) -> None:
-    lines = [f"call {report.call_id}: {report.reason}, {report.duration:.0f} s, {len(report.turns)} turns"]
-    lines += [f"  fault: {fault.kind}: {fault.message}" for fault in report.faults]
-    print("\n".join(lines), file=sys.stderr, flush=True)
+        served = await stack.enter_async_context(serving)
+        served.phone.on_call.insert(0, console.began)
+        # Not before: a signal that comes while the models load ends the process at once.
+        ending = Ending(lambda stage: console.ending(stage, served.phone))
+        ending.on_signals()
+        say(setup(served))
+        if served.phone.options.carrier is None and settings.local_token is None:
+            say("TWILIO_ACCOUNT_SID is not set: calls can be answered, but call.transfer will fail.")
+        await ending.carried_out(served.phone)
 
 
 @asynccontextmanager
@@ -159,84 +192,74 @@ async def serving_phone(
     public_url: str | None = None,
     runtime: Runtime | None = None,
     options: PhoneOptions | None = None,
+    store: str | None = None,
+    recordings: str | os.PathLike[str] | None = None,
+    sockets: Sequence[socket.socket] = (),
+    before: Callable[[Phone], Awaitable[None]] | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> AsyncIterator[Serving]:
     """The same as `serve`, for a block: the bot is warmed, the server listens, and calls end when the block is left.
 
     Args:
+        sockets: that listen already, in place of `host` and `port`; other processes may share them.
+        before: awaited with the phone before the first connection is taken.
         tell: called with a line when something takes long.
 
     Raises:
         VoiceloopError: the bot cannot start, the port is taken, or something that Twilio needs is missing:
             `CannotStart` when that is several things.
     """
-    answer = getattr(bot, "bot", bot)
-    if not callable(answer):
-        raise PhoneError(f"expected the function bot(call) or a module that has one, got {bot!r}")
     options = options or PhoneOptions()
     if public_url is not None:
         options = replace(options, public_url=public_url)
     async with AsyncExitStack() as stack:
-        carrier, problems = _checked(options)
-        if runtime is None:
-            runtime = await stack.enter_async_context(Runtime())
-        if problems:  # better told before the models load, and together with keys that are missing
-            raise CannotStart([*problems, *await keys_missing(answer, runtime)])
-        if carrier is not None:
-            options = replace(options, carrier=await stack.enter_async_context(carrier))
-        if tell is not None:
-            tell("Loading the models.")
-        await rehearsed(answer, runtime)
-        app = phone_app(answer, runtime, options)
-        runner = web.AppRunner(
+        phone = await stack.enter_async_context(open_phone(bot, runtime=runtime, options=options, tell=tell))
+        await stack.enter_async_context(keeping(phone, store, recordings))
+        app = app_of(phone)
+        serving = Serving(phone, "")
+        app.middlewares.append(_closing(serving))
+        runner = BoundedRunner(
             app,
-            handle_signals=False,
-            access_log=None,
-            keepalive_timeout=HEADER_WAIT,
-            lingering_time=_LINGER,
-            shutdown_timeout=_CLEANUP,
+            most=phone.options.most_calls + phone.options.spare_connections,
+            header_wait=HEADER_WAIT,
+            linger=_LINGER,
+            cleanup=_CLEANUP,
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise PhoneError(_cannot_listen(host, port, error)) from error
-        here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-        yield Serving(phone_of(app), f"http://{f'[{here}]' if ':' in here else here}:{runner.addresses[0][1]}")
+        if before is not None:
+            await before(phone)
+        if sockets:
+            _enter(serving, runner, sockets)
+            stack.callback(serving.leave)
+            serving.url = where(host, sockets[0].getsockname()[1])
+        else:
+            site = web.TCPSite(runner, host, port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise PhoneError(cannot_listen(host, port, error)) from error
+            serving.url = where(host, runner.addresses[0][1])
+        yield serving
 
 
-def _checked(options: PhoneOptions) -> tuple[TwilioREST | None, list[str]]:
-    """Twilio's REST API, if it is to be had and was not given, and what is wrong with what Twilio needs."""
-    problems: list[str] = []
-    for needed in (options.base, options.secret):
-        try:
-            needed()
-        except PhoneError as error:
-            problems.append(str(error))
-    try:
-        return (None if options.carrier is not None else _carrier(options)), problems
-    except PhoneError:
-        return None, problems
-    except VoiceloopError as error:
-        return None, [*problems, str(error)]
+def _enter(serving: Serving, runner: web.AppRunner, sockets: Sequence[socket.socket]) -> None:
+    server = runner.server
+    assert server is not None  # the runner is set up
+    serving.entrance = Entrance(sockets, server, lambda: len(server.connections))
+    serving.entrance.open()
 
 
-def _carrier(options: PhoneOptions) -> TwilioREST | None:
-    """Twilio's REST API, when the environment has what opens it.
+def _closing(serving: Serving) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """A middleware that closes connections behind their answer, once others listen at the same address."""
 
-    Raises:
-        PhoneError: there is no auth token.
-        TwilioError: what it has cannot be right.
-    """
-    account = os.environ.get("TWILIO_ACCOUNT_SID", "").strip()
-    by_key = os.environ.get("TWILIO_API_KEY", "").strip()
-    token = None if by_key else options.secret()
-    return TwilioREST(account, token) if account and (by_key or token) else None
+    @web.middleware
+    async def close(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        response = await handler(request)
+        if serving.leaving and not response.prepared:
+            response.force_close()
+        return response
 
-
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use: end what uses it, or choose another with serve(bot, port=…); 0 takes a free one"
-    return f"cannot listen on {host} port {port}: {error.strerror or error}"
+    return close

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from voiceloop.twilio.rest_records import FINAL
 
-__all__ = ["BadWebhook", "CallStatus", "IncomingCall", "LatestStatuses", "read_form"]
+__all__ = ["AnsweredBy", "BadWebhook", "CallStatus", "IncomingCall", "LatestStatuses", "read_form"]
 
 _CALL: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 _MAX_FIELDS: Final = 200
@@ -49,6 +49,11 @@ class IncomingCall:
     """``inbound`` or ``outbound``."""
     fields: Mapping[str, str] = field(repr=False)
     """All that Twilio said, such as ``FromCity`` and ``AnsweredBy``."""
+
+    @property
+    def answered_by(self) -> str:
+        """Who has answered a call of ours: ``human``, ``machine``, ``fax``, ``unknown``; empty when nobody looked."""
+        return who_answered(self.fields.get("AnsweredBy", ""))
 
     @classmethod
     def of(cls, form: list[tuple[str, str]]) -> IncomingCall:
@@ -108,6 +113,33 @@ class CallStatus:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """Who has answered a call that we made: what Twilio's answering machine detection says beside the call.
+
+    Source: https://www.twilio.com/docs/voice/answering-machine-detection (``AsyncAmdStatusCallback``).
+    """
+
+    call_sid: str
+    who: str
+    """``human``, ``machine``, ``fax`` or ``unknown``."""
+    heard: str
+    """What Twilio said: ``human``, ``fax``, ``unknown``, ``machine_start``, ``machine_end_beep``, …"""
+    fields: Mapping[str, str] = field(repr=False)
+    """All that Twilio said."""
+
+    @classmethod
+    def of(cls, form: list[tuple[str, str]]) -> AnsweredBy:
+        """Read the form of the callback, or of a webhook that came once it was known.
+
+        Raises:
+            BadWebhook: it names no call.
+        """
+        fields = dict(form)
+        heard = fields.get("AnsweredBy", "")[:40]
+        return cls(_call_sid(fields), who_answered(heard), heard, fields)
+
+
 class LatestStatuses:
     """Remembers how the latest calls went."""
 
@@ -127,6 +159,13 @@ class LatestStatuses:
         while len(self._of) > _KNOWN_STATUSES:
             self._of.popitem(last=False)
         return True
+
+
+def who_answered(heard: str) -> str:
+    """What Twilio says of who has answered, in a word; empty when it says nothing."""
+    if heard.startswith("machine"):
+        return "machine"
+    return heard if heard in ("", "human", "fax") else "unknown"
 
 
 def _call_sid(fields: Mapping[str, str]) -> str:

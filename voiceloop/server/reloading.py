@@ -1,0 +1,101 @@
+"""A bot whose file is loaded anew for the next call when it was edited: ``voiceloop serve --reload``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from voiceloop.call import Call
+from voiceloop.errors import VoiceloopError
+from voiceloop.pipeline import Pipeline, pipeline_of
+from voiceloop.rehearsal import REHEARSAL
+from voiceloop.report import CallReport
+from voiceloop.server.bot_file import LOOK, BotFile, Loaded
+from voiceloop.server.phone_options import PhoneOptions
+from voiceloop.server.webhook import IncomingCall
+
+__all__ = ["ReloadedBot"]
+
+WAIT: Final = 10.0
+"""Seconds that a call waits for the bot to be loaded; Twilio waits 15 s for the webhook's answer."""
+_LOOK: Final = 0.05
+
+
+class ReloadedBot:
+    """The bot of a file as it is now. While the file has an error, callers hear the apology: the version before would
+    hide it.
+
+    Args:
+        file: loads it; started and closed here.
+    """
+
+    def __init__(self, file: BotFile) -> None:
+        self.file = file
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Load the file, and look after it until the block is left."""
+        self.file.start()
+        try:
+            yield
+        finally:
+            if self._leaving:
+                await asyncio.wait(self._leaving)
+            await self.file.aclose()
+
+    def options(self, given: PhoneOptions) -> PhoneOptions:
+        """The same options, with a webhook that waits for the file."""
+        parameters = given.parameters
+
+        def ask(incoming: IncomingCall) -> Awaitable[Mapping[str, str]]:
+            return self._parameters(incoming, parameters)
+
+        return replace(given, parameters=ask, hook_wait=given.hook_wait + WAIT)
+
+    async def bot(self, call: Call) -> Pipeline:
+        """The bot: makes the pipeline of a call."""
+        if call.id == REHEARSAL:  # each version is rehearsed when it is loaded
+            return Pipeline([call.transport])
+        loaded = await self._ready(self.file.enter)
+        call.on_end(lambda report: self._left(loaded, report))
+        loaded.runtime.console = True
+        call.runtime, call.made_by = loaded.runtime, loaded.module.bot
+        return await pipeline_of(loaded.module.bot, call)
+
+    async def _parameters(
+        self,
+        incoming: IncomingCall,
+        given: Callable[[IncomingCall], Mapping[str, str] | Awaitable[Mapping[str, str]]] | None,
+    ) -> Mapping[str, str]:
+        loaded = await self._ready(self.file.enter)
+        await loaded.leave()
+        if given is None:
+            return {}
+        asked = given(incoming)
+        return asked if isinstance(asked, Mapping) else await asked
+
+    async def _ready(self, enter: Callable[[], Loaded | None]) -> Loaded:
+        """What a call runs on. A file that was saved a moment ago is waited for.
+
+        Raises:
+            VoiceloopError: it has an error, or takes too long.
+        """
+        loop = asyncio.get_running_loop()
+        seen, until = loop.time() + 2 * LOOK, loop.time() + WAIT
+        while (loaded := enter()) is None:
+            if (error := self.file.error) is not None and loop.time() >= seen:  # else it may have been mended just now
+                where = f"{error.file}:{error.line}: " if error.line else ""
+                raise VoiceloopError(f"the bot's file has an error: {where}{error.message}")
+            if loop.time() >= until:
+                raise VoiceloopError(f"the bot's file was still being loaded after {WAIT:g} s")
+            await asyncio.sleep(_LOOK)
+        return loaded
+
+    def _left(self, loaded: Loaded, report: CallReport) -> None:
+        task = asyncio.ensure_future(loaded.leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
