@@ -3,10 +3,13 @@ the agent still know?
 
 Real processes: ``voiceloop serve --workers 2`` with a store, and Twilio simulated in this one, over sockets on
 loopback. The bot keeps a ledger of its own of what each caller has heard, apart from what is measured: the memory of a
-call that came back must begin with it, word for word. Then the same calls live through SIGTERM, which must drop none.
+call that came back must begin with it, word for word. Then as many calls live through SIGTERM, which must drop none.
 
-    python benchmarks/kill.py --calls 40 --store sqlite
-    python benchmarks/kill.py --calls 40 --store postgresql
+    python benchmarks/kill.py                     40 calls, on SQLite and on PostgreSQL
+    python benchmarks/kill.py --store sqlite
+    python benchmarks/kill.py --smoke --json      8 calls, on SQLite
+
+The exit status is 1 when a floor is missed.
 """
 
 from __future__ import annotations
@@ -68,11 +71,17 @@ def bot(call):
     ears = [call.transport, EnergyVAD(), stt, TurnTaking(GREETING)]
     return Pipeline([*ears, LLMAggregator(script(ANSWER)), tts, AudioStreamer(), Ledger()])
 '''
-GREETING = "Tea room, hello. What can I do for you?"
-ANSWER = "We have green tea, black tea and mint tea. A cup is four dollars. Which one would you like?"
+GREETING = "Tea room, hello!"
+ANSWER = "We have green tea, black tea and mint tea. Which one would you like?"
 SAID = ("what do you have", "which one is good", "tell me again")
 SORRY = "Sorry, we were cut off."
 QUIET = b"\xff\x7f"
+FLOOR = 3.0
+"""Seconds until the agent is heard again, for 95 of 100."""
+READY_LIMIT = 120.0
+TALK = 8.0
+"""Seconds of conversation before the kill; half of it with few calls."""
+FEW = 10
 PHRASES = (GREETING, ANSWER, SORRY, *SAID, "Are you still there?", "Sorry, I didn't catch that.", "Goodbye.")
 
 
@@ -80,33 +89,78 @@ PHRASES = (GREETING, ANSWER, SORRY, *SAID, "Are you still there?", "Sorry, I did
 class Outcome:
     """What became of the calls."""
 
-    calls: int = 0
-    on_the_killed: int = 0
+    store: str
+    calls: int
+    split: list[int] = field(default_factory=list)
+    """Calls on each worker, that of the killed one first."""
     waits: list[float] = field(default_factory=list)
     """From the kill to the first sound of the agent on the new line, seconds."""
     unheard: list[str] = field(default_factory=list)
     """Calls that came to nothing, and why."""
+    compared: int = 0
+    """Messages of ledgers that were looked for in the memory."""
     forgotten: list[str] = field(default_factory=list)
     """Calls whose memory does not begin with their ledger."""
     records: int = 0
     streams: int = 0
     """Records of two streams."""
-    dropped: int = 0
-    """At SIGTERM."""
+    dropped: list[str] = field(default_factory=list)
+    """At SIGTERM, and why."""
     ended: int | None = None
-    """The server's status at SIGTERM."""
+    """The server's status at SIGTERM; None: it did not end."""
 
-    def lines(self, store: str) -> Iterator[str]:
+    @property
+    def p95(self) -> float:
         waits = sorted(self.waits)
-        yield f"{store}: {self.calls} calls on two workers, {self.on_the_killed} of them on the one that was killed"
+        return waits[math.ceil(0.95 * len(waits)) - 1] if waits else math.inf
+
+    @property
+    def missed(self) -> list[str]:
+        """The floors that are not reached."""
+        lost = self.split[0] if self.split else 0
+        reached = {
+            f"both workers have calls, got {self.split}": len(self.split) == 2 and min(self.split) > 0,
+            f"all {lost} hear the agent again, {len(self.waits)} did": len(self.waits) == lost and not self.unheard,
+            f"p95 at most {FLOOR:g} s, got {self.p95:.2f}": self.p95 <= FLOOR,
+            f"memory equal to the ledger, {len(self.forgotten)} were not": not self.forgotten and self.compared > 0,
+            f"a record for each of {self.calls} calls, got {self.records}": self.records == self.calls,
+            f"{lost} records of two streams, got {self.streams}": self.streams == lost,
+            f"none dropped at SIGTERM, {len(self.dropped)} were": not self.dropped,
+            f"the server ends with 0 at SIGTERM, got {self.ended}": self.ended == 0,
+        }
+        return [floor for floor, is_reached in reached.items() if not is_reached]
+
+    def lines(self) -> Iterator[str]:
+        waits = sorted(self.waits)
+        killed, other = [*self.split, 0, 0][:2]
+        yield f"{self.store}: {self.calls} calls on two workers, {killed} on the killed one, {other} on the other"
         if waits:
-            p95 = waits[max(0, math.ceil(0.95 * len(waits)) - 1)]
-            middle, last = waits[len(waits) // 2], waits[-1]
-            yield f"  heard the agent again: {len(waits)}; median {middle:.2f}, p95 {p95:.2f}, at most {last:.2f} s"
-        yield f"  came to nothing: {len(self.unheard)} {self.unheard[:3]}"
-        yield f"  memory unlike the ledger: {len(self.forgotten)} {self.forgotten[:3]}"
+            times = f"median {waits[len(waits) // 2]:.2f}, p95 {self.p95:.2f}, at most {waits[-1]:.2f} s"
+            yield f"  heard the agent again: {len(waits)}; {times}"
+        yield f"  came to nothing: {len(self.unheard)}{_some(self.unheard)}"
+        yield f"  memory unlike the ledger: {len(self.forgotten)}, of {self.compared} messages{_some(self.forgotten)}"
         yield f"  records: {self.records}, of two streams {self.streams}"
-        yield f"  SIGTERM: {self.dropped} calls dropped, the server ended with {self.ended}"
+        yield f"  SIGTERM: {len(self.dropped)} of {self.calls} calls dropped, the server ended with {self.ended}"
+        yield from (f"  MISSED: {floor}" for floor in self.missed)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "store": self.store,
+            "calls": self.calls,
+            "on_the_killed": self.split[:1],
+            "on_the_other": self.split[1:],
+            "heard_again": len(self.waits),
+            "p95_seconds": round(self.p95, 3) if self.waits else None,
+            "messages_compared": self.compared,
+            "forgotten": len(self.forgotten),
+            "records": self.records,
+            "dropped": len(self.dropped),
+            "missed": self.missed,
+        }
+
+
+def _some(why: list[str]) -> str:
+    return f" {why[:3]}" if why else ""
 
 
 @contextmanager
@@ -172,21 +226,17 @@ class Server:
             stdout=self.log,
             stderr=self.log,
         )
-        async with asyncio.timeout(60):
-            while not await self._answers():  # noqa: ASYNC110 (another process)
+        async with asyncio.timeout(READY_LIMIT):
+            while not self._is_ready():  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(1.0)
         return self
 
-    async def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
+        """Whether both workers take calls: the second one starts when the first one is ready."""
+        told = (self.folder / "log").read_text()
         if self.process.returncode is not None:
-            raise RuntimeError((self.folder / "log").read_text()[-2000:])
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return len(workers_of(self.process.pid)) >= 2
+            raise RuntimeError(told[-2000:])
+        return "2 workers are ready." in told
 
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
@@ -238,18 +288,18 @@ async def heard_again(line: SimCall, killed: float, outcome: Outcome) -> None:
         outcome.unheard.append(f"{line.sid[-4:]}: {type(error).__name__} {error} {line.did[-3:]}")
 
 
-async def kill(server: Server, sim: TwilioSim, calls: int, seed: int, outcome: Outcome) -> None:
+async def kill(server: Server, sim: TwilioSim, seed: int, outcome: Outcome) -> None:
     """One worker dies in the middle of everything."""
     draw, loop = random.Random(seed), asyncio.get_running_loop()
-    lines = await asyncio.gather(*(sim.call(f"{server.base}/voice") for _ in range(calls)))
+    lines = await asyncio.gather(*(sim.call(f"{server.base}/voice") for _ in range(outcome.calls)))
     talks = [asyncio.create_task(converse(line, random.Random(draw.random()))) for line in lines]
-    await asyncio.sleep(8.0)
+    await asyncio.sleep(TALK if outcome.calls > FEW else TALK / 2)
     ours = {
         pid: [line for line in lines if server.ledger(line.sid, pid) is not None]
         for pid in workers_of(server.process.pid)
     }
     victim = max(ours, key=lambda pid: len(ours[pid]))
-    outcome.calls, outcome.on_the_killed = len(lines), len(ours[victim])
+    outcome.split = sorted((len(had) for had in ours.values()), reverse=True)
     os.kill(victim, signal.SIGKILL)
     killed = loop.time()
     await asyncio.gather(*(heard_again(line, killed, outcome) for line in ours[victim]))
@@ -257,15 +307,30 @@ async def kill(server: Server, sim: TwilioSim, calls: int, seed: int, outcome: O
         talk.cancel()
     await asyncio.gather(*talks, return_exceptions=True)
     await asyncio.gather(*(line.hangs_up() for line in lines))
-    await asyncio.sleep(3.0)
     ledgers = {line.sid: server.ledger(line.sid, victim) for line in ours[victim]}
-    with Database(server.url) as database:
-        found = {line.sid: database.get(line.sid) for line in lines}
+    found = await records_of(server, [line.sid for line in lines])
     outcome.records = sum(record is not None for record in found.values())
     outcome.streams = sum(record is not None and record.streams == 2 for record in found.values())
     for sid, ledger in ledgers.items():
+        outcome.compared += len(answered(ledger or []))
         if why := unlike(found[sid], ledger or []):
             outcome.forgotten.append(f"{sid[-4:]}: {why}")
+
+
+async def records_of(server: Server, sids: list[str]) -> dict[str, CallRecord | None]:
+    """What the store has of calls that have just ended."""
+    with Database(server.url) as database:
+        for _ in range(20):
+            await asyncio.sleep(0.25)
+            found = {sid: database.get(sid) for sid in sids}
+            if all(record is not None for record in found.values()):
+                break
+    return found
+
+
+def answered(ledger: list[list[str]]) -> list[list[str]]:
+    """All but words of the caller that nobody had answered: they are remembered where they are answered."""
+    return ledger[:-1] if ledger and ledger[-1][0] == "user" else ledger
 
 
 def unlike(record: CallRecord | None, ledger: list[list[str]]) -> str:
@@ -273,31 +338,30 @@ def unlike(record: CallRecord | None, ledger: list[list[str]]) -> str:
     if record is None:
         return "no record"
     texts: list[Any] = [[message["role"], message["text"]] for message in record.conversation]
-    # Words of the caller that nobody had answered are remembered where they are answered.
-    wanted = ledger[:-1] if ledger and ledger[-1][0] == "user" else ledger
+    wanted = answered(ledger)
     return "" if texts[: len(wanted)] == wanted else f"{texts[: len(wanted)][-2:]} for {wanted[-2:]}"
 
 
-async def drain(server: Server, sim: TwilioSim, calls: int, outcome: Outcome) -> None:
+async def drain(server: Server, sim: TwilioSim, outcome: Outcome) -> None:
     """The server is stopped while everybody speaks: all go on to their own end."""
-    lines = await asyncio.gather(*(sim.call(f"{server.base}/voice") for _ in range(calls)))
+    lines = await asyncio.gather(*(sim.call(f"{server.base}/voice") for _ in range(outcome.calls)))
     for line in lines:
         await line.connected()
-    await asyncio.sleep(2.0)
+    await asyncio.sleep(1.0)
     server.process.send_signal(signal.SIGTERM)
 
-    async def goes_on(line: SimCall) -> bool:
+    async def goes_on(line: SimCall) -> str:
         try:
             async with asyncio.timeout(50):
                 await line.caller.says(SAID[0])
                 await line.caller.hears()
-        except Exception:
-            return False
-        whole = len(line.streams) == 1 and line.streams[0].end == ""
+        except Exception as error:
+            return f"{line.sid[-4:]}: {type(error).__name__} {error}"
+        lost = "" if len(line.streams) == 1 and line.streams[0].end == "" else f"{line.sid[-4:]}: {line.did[-3:]}"
         await line.hangs_up()
-        return whole
+        return lost
 
-    outcome.dropped = (await asyncio.gather(*map(goes_on, lines))).count(False)
+    outcome.dropped = [why for why in await asyncio.gather(*map(goes_on, lines)) if why]
     try:
         async with asyncio.timeout(30):
             outcome.ended = await server.process.wait()
@@ -306,7 +370,7 @@ async def drain(server: Server, sim: TwilioSim, calls: int, outcome: Outcome) ->
 
 
 async def measure(kind: str, calls: int, seed: int) -> Outcome:
-    outcome = Outcome()
+    outcome = Outcome(kind, calls)
     lexicon = Lexicon()
     for phrase in PHRASES:
         lexicon.speak(phrase)
@@ -315,24 +379,31 @@ async def measure(kind: str, calls: int, seed: int) -> Outcome:
         url = stack.enter_context(database_url(kind, folder))
         sim = TwilioSim(voice=ScriptedTTS(lexicon))
         async with sim.listening(), Server(folder, url) as server:
-            await kill(server, sim, calls, seed, outcome)
-            await asyncio.sleep(2.0)
-            await drain(server, sim, calls, outcome)
-        if outcome.unheard or outcome.forgotten or outcome.dropped:
+            await kill(server, sim, seed, outcome)
+            await asyncio.sleep(1.0)
+            await drain(server, sim, outcome)
+        if outcome.missed:
             print((folder / "log").read_text()[-3000:], file=sys.stderr)
     return outcome
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="8 calls, on SQLite")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a store")
     options = parser.parse_args()
-    for kind in ("sqlite", "postgresql") if options.store == "both" else (options.store,):
-        outcome = asyncio.run(measure(kind, options.calls, options.seed))
-        print("\n".join(outcome.lines(kind)), flush=True)
+    calls = 8 if options.smoke else options.calls
+    stores = ("sqlite", "postgresql") if options.store == "both" else (options.store,)
+    met = True
+    for kind in ("sqlite",) if options.smoke else stores:
+        outcome = asyncio.run(measure(kind, calls, options.seed))
+        print(json.dumps(outcome.as_dict()) if options.json else "\n".join(outcome.lines()), flush=True)
+        met = met and not outcome.missed
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

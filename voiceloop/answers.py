@@ -33,7 +33,7 @@ class Answers:
         """Live answers, oldest first."""
         self.unheard: dict[Answer, None] = {}
         """Answers that live, or have ended and are still being heard."""
-        self._count = 0
+        self._count = max((turn.answer for turn in call.turns), default=0)  # on a line before this one
         self._fresh: list[tuple[Answer, int]] = []
         """Answers begun by plain handlers since the frame that is being delivered, and by whom."""
 

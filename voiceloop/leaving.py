@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["CarrierControl", "Leaving"]
 
+LOST = ("disconnected", "replaced")
+"""Reasons for the end of a call that only lost its line: the call itself may go on."""
 HAND_OVER_LIMIT = 10.0
 """Seconds that the carrier may take to hand a call over."""
 SLOW = 2.0
 """Seconds of it after which the caller is told that it takes its time."""
 SLOW_AGAIN = 5.0
 """Seconds until they are told again."""
+PROMISED = "The caller will be connected when your last words have been heard. Say nothing more than goodbye."
+"""What a model is told of a transfer that is to be."""
 _TARGET = re.compile(r"\+[1-9]\d{5,14}|sips?:[^\s<>\"]{1,200}")
 
 
@@ -43,6 +47,9 @@ class Leaving(Speaking):
         """The reason, once it is clear that the call ends."""
         self.carrier: CarrierControl | None = None
         """What hands calls over; set by the server when it knows the account's keys."""
+        self.to_be_heard = False
+        """Whether the last words count for more than the end: when the line is lost before they were heard, the call is
+        not over."""
         self._ended: asyncio.Future[str] | None = None
         self._apologies: dict[Answer, None] = {}
         self._limit: Timer | None = None
@@ -90,16 +97,24 @@ class Leaving(Speaking):
             self.say(announce, interruptible=False)
         self._hand_over = lambda: carrier.transfer(self.id, to)
         self.hang_up("transferred")
-        return "The caller will be connected when your last words have been heard. Say nothing more than goodbye."
+        return PROMISED
 
     @from_outside
     def end(self, reason: str = "completed") -> None:
-        """End the call now. The first reason counts, unless it is that of a transfer nobody was asked for yet."""
-        if self._hand_over is not None:
+        """End the call now. The first reason counts, unless it is that of a transfer nobody was asked for yet; or the
+        line is lost before what the call was to end with was done."""
+        if self._hand_over is not None or (reason in LOST and not self.done):
             self.ending = self._hand_over = None
         self.ending = self.ending or reason
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(self.ending)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to do for the caller, also if the line were lost now."""
+        if self.ending is None or self._hand_over is not None or self._handing_over:
+            return False
+        return not (self.to_be_heard and self._engine is not None and self._engine.unheard)
 
     def _end_if_quiet(self) -> None:
         if self.ending is None or self._engine is None or self._engine.unheard or self._handing_over:

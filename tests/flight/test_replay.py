@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model stalls": (waits, {"llm": ScriptedLLM([MENU], failing=Failing("stall", after=3), rate=20)}),
     "model is deaf": (waits, {"llm": ScriptedLLM([MENU], failing=Failing("deaf", after=3, requests={0}), rate=20)}),
     "model raises": (asks, {"llm": ScriptedLLM([MENU], failing=Failing("raise", requests={0}))}),
-    "voice stalls": (waits, {"tts": ScriptedTTS(LEXICON, failing=Failing("stall", after=2, requests={7, 8}))}),
+    "voice stalls": (waits, {"tts": ScriptedTTS(LEXICON, failing=Failing("stall", after=2, requests={6, 7}))}),
     "voice fails": (asks, {"tts": ScriptedTTS(LEXICON, failing=Failing("raise", requests=range(6, 10)))}),
     "recogniser stalls": (waits, {"stt": ScriptedSTT(LEXICON, failing=Failing("stall"))}),
     "recogniser fails": (asks, {"stt": ScriptedSTT(LEXICON, failing=Failing("raise", requests={0}))}),

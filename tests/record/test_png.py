@@ -100,7 +100,7 @@ def test_speech_without_a_gap_is_broken_all_the_same() -> None:
     assert edges == pytest.approx([0.0, 9.0, 18.0, 27.0, 36.0, 45.0, 54.0, 60.0])
 
 
-@pytest.mark.parametrize("turns", [40, 260])
+@pytest.mark.parametrize("turns", [40, pytest.param(260, marks=pytest.mark.long)])
 def test_a_long_call_has_no_more_rows_than_the_limit(tmp_path: Path, turns: int) -> None:
     picture_png(a_call(turns), tmp_path / "long.png", scale=1)
     with Image.open(tmp_path / "long.png") as image:

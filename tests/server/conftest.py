@@ -11,22 +11,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.server.serving import BOT
 from voiceloop.cli.load import load_bot
 from voiceloop.cli.prepare import prepare
 from voiceloop.server.bot_file import BotFile
 from voiceloop.server.talk import talk_app
 
-BOT = """
-from voiceloop import AudioStreamer, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
-from voiceloop.testing import Lexicon, ScriptedSTT, ScriptedTTS, script
-
-LEXICON = Lexicon()
-stt, llm, tts = ScriptedSTT(LEXICON), script("One tea."), ScriptedTTS(LEXICON)
-
-def bot(call):
-    ears = [call.transport, EnergyVAD(), stt, TurnTaking("Hello.")]
-    return Pipeline([*ears, LLMAggregator(llm), tts, AudioStreamer()])
-"""
 NAMES = itertools.count(1)
 
 

@@ -17,6 +17,8 @@ PUBLIC = "https://agent.example.com"
 ROOT = str(Path(__file__).resolve().parents[2])
 REAL = {"TWILIO_AUTH_TOKEN": TOKEN, "VOICELOOP_PUBLIC_URL": PUBLIC}
 """What a server needs that takes calls from outside."""
+PATIENCE = 60.0
+"""Seconds until something is given up: it never takes as long, unless the machine is very busy."""
 BOT = """
 from voiceloop import AudioStreamer, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.testing import Lexicon, ScriptedSTT, ScriptedTTS, script
@@ -57,7 +59,7 @@ class Served:
 
     async def prints(self, pattern: str, *, times: int = 1) -> list[str]:
         """Wait until so many lines match; gives all that do."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(found := [line for line in self.lines if re.search(pattern, line)]) < times:
                 assert not self._reading.done(), f"it ended without {pattern!r}:\n{self.output}"
                 self._news.clear()
@@ -70,7 +72,7 @@ class Served:
 
     async def ended(self) -> int:
         """Wait for the end; gives the exit status."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await self._reading
             return await self.process.wait()
 
@@ -120,7 +122,7 @@ async def started(folder: Path, *command: str, environment: Mapping[str, str] = 
         await running.aclose()
 
 
-async def until(condition: Callable[[], bool], limit: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], limit: float = PATIENCE) -> None:
     """Wait for something that nothing tells of."""
     for _ in range(int(limit / 0.05)):
         if condition():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,53 +15,38 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from tests.server.shop import GREETING, PUBLIC, Room
 from voiceloop.server.asgi import PhoneASGI
 from voiceloop.server.phone import PhoneError, PhoneOptions
-from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.twilio import TOKEN, TwilioSim
-from voiceloop.testing import ScriptedSTT, ScriptedTTS, script
+from voiceloop.testing import ScriptedTTS
 from voiceloop.twilio.signature import SIGNATURE_HEADER, sign
 
-pytestmark = pytest.mark.realtime
-
-PUBLIC = "https://agent.example.com"
 FORM = {"CallSid": "CA" + "1" * 32, "From": "+15550002222", "To": "+15550001111", "CallStatus": "ringing"}
 
 
 @asynccontextmanager
 async def under_uvicorn(app: Any) -> AsyncIterator[str]:
     """Serve an application; gives where it listens."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
+    config = uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
     server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve([listening]))
-    while not server.started and not task.done():
+    task = asyncio.create_task(server.serve())
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells nobody
         await asyncio.sleep(0.005)
     if task.done():
         await task
         raise RuntimeError("it did not start")
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
-        listening.close()
 
 
-def make(**options: Any) -> tuple[PhoneASGI, Lexicon, list[Call]]:
-    lexicon = Lexicon()
-    stt, llm, tts = ScriptedSTT(lexicon), script("One tea."), ScriptedTTS(lexicon)
-    calls: list[Call] = []
-
-    def bot(call: Call) -> Pipeline:
-        if call.id != "rehearsal":
-            calls.append(call)
-        ears = [call.transport, EnergyVAD(), stt, TurnTaking("Hello.")]
-        return Pipeline([*ears, LLMAggregator(llm), tts, AudioStreamer()])
-
+def make(**options: Any) -> tuple[PhoneASGI, Room]:
+    room = Room()
     settings = PhoneOptions(**{"public_url": PUBLIC, "auth_token": TOKEN, **options})
-    return PhoneASGI(bot, options=settings), lexicon, calls
+    return PhoneASGI(room.bot(), options=settings), room
 
 
 async def say_hello(request: Request) -> PlainTextResponse:
@@ -77,22 +61,29 @@ def mounted(phone: PhoneASGI) -> Any:
     return Starlette(routes=[Route("/", say_hello), Mount("/phone", phone)], lifespan=phone.lifespan)
 
 
-@pytest.mark.parametrize(("wrap", "prefix"), [(alone, ""), (mounted, "/phone")], ids=["alone", "mounted"])
+@pytest.mark.parametrize(
+    ("wrap", "prefix"),
+    [
+        pytest.param(alone, "", id="alone"),
+        pytest.param(mounted, "/phone", id="mounted"),
+        pytest.param(mounted, "/phone", id="in real time", marks=[pytest.mark.realtime, pytest.mark.long]),
+    ],
+)
 async def test_a_whole_call_goes_through_an_asgi_server(wrap: Callable[[PhoneASGI], Any], prefix: str) -> None:
-    phone, lexicon, calls = make(parameters=lambda incoming: {"customer": "c-17"}, strict=True)
-    sim = TwilioSim(voice=ScriptedTTS(lexicon))
+    phone, room = make(parameters=lambda incoming: {"customer": "c-17"}, strict=True)
+    sim = TwilioSim(voice=ScriptedTTS(room.lexicon))
     async with under_uvicorn(wrap(phone)) as url, sim.listening():
         sim.tunnel(PUBLIC, url)
         line = await sim.call(f"{PUBLIC}{prefix}/voice")
-        heard = [lexicon.text((await line.caller.hears()).audio)]
+        heard = [room.lexicon.text((await line.caller.hears()).audio)]
         await line.caller.says("a tea please")
-        heard.append(lexicon.text((await line.caller.hears()).audio))
-        calls[0].hang_up()
+        heard.append(room.lexicon.text((await line.caller.hears()).audio))
+        room.calls[0].hang_up()
         await line.ended()
         assert phone.phone is not None
         assert phone.phone.counts == {"voice": 2, "media": 1}
-    assert heard == ["Hello.", "One tea."]
-    assert calls[0].params == {"customer": "c-17"}
+    assert heard == [GREETING, "One tea."]
+    assert room.calls[0].params == {"customer": "c-17"}
     assert [(verb, what) for verb, what in line.did] == [
         ("stream", f"wss://agent.example.com{prefix}/media"),
         ("redirect", f"{PUBLIC}{prefix}/voice?again=1"),
@@ -103,7 +94,7 @@ async def test_a_whole_call_goes_through_an_asgi_server(wrap: Callable[[PhoneASG
 
 @pytest.mark.parametrize("base", [PUBLIC, f"{PUBLIC}/phone"])
 async def test_a_public_url_may_have_the_prefix_of_the_mount_or_not(base: str) -> None:
-    phone, _, _ = make(public_url=base)
+    phone, _ = make(public_url=base)
     url = f"{PUBLIC}/phone/voice"
     async with under_uvicorn(mounted(phone)) as here, aiohttp.ClientSession() as session:
         headers = {SIGNATURE_HEADER: sign(TOKEN, url, FORM)}
@@ -113,7 +104,7 @@ async def test_a_public_url_may_have_the_prefix_of_the_mount_or_not(base: str) -
 
 
 async def test_what_is_refused_is_refused_with_its_status() -> None:
-    phone, _, _ = make(strict=True)
+    phone, _ = make(strict=True)
     async with under_uvicorn(mounted(phone)) as here, aiohttp.ClientSession() as session:
 
         async def status(method: str, path: str, **request: Any) -> int:
@@ -141,8 +132,8 @@ async def test_what_is_refused_is_refused_with_its_status() -> None:
 
 
 async def test_calls_end_when_the_asgi_server_stops() -> None:
-    phone, lexicon, _ = make()
-    sim = TwilioSim(voice=ScriptedTTS(lexicon))
+    phone, room = make()
+    sim = TwilioSim(voice=ScriptedTTS(room.lexicon))
     async with sim.listening():
         async with under_uvicorn(phone) as url:
             sim.tunnel(PUBLIC, url)
@@ -154,7 +145,7 @@ async def test_calls_end_when_the_asgi_server_stops() -> None:
 
 
 async def test_a_bot_that_cannot_start_stops_the_server_with_its_reason() -> None:
-    phone, _, _ = make(public_url="http://agent.example.com")
+    phone, _ = make(public_url="http://agent.example.com")
     sent: list[Any] = []
 
     async def startup() -> dict[str, str]:
@@ -169,11 +160,11 @@ async def test_a_bot_that_cannot_start_stops_the_server_with_its_reason() -> Non
 
 
 async def test_a_request_before_the_lifespan_is_told_what_is_missing() -> None:
-    phone, _, _ = make()
+    phone, _ = make()
     scope = {"type": "http", "method": "GET", "path": "/readyz", "headers": [], "query_string": b""}
 
     async def nothing(*_: object) -> Any:
         return {"type": "http.request"}
 
-    with pytest.raises(PhoneError, match="FastAPI\\(lifespan=phone.lifespan\\)"):
+    with pytest.raises(PhoneError, match=r"FastAPI\(lifespan=phone.lifespan\)"):
         await phone(scope, nothing, nothing)

@@ -3,85 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from tests.server.shop import GREETING, PUBLIC, Room, Shop, shop
+from voiceloop import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.dialling import DialError, Dialler, DialOptions, Outcome, dial_out, leave_message
 from voiceloop.server.phone import PhoneOptions
-from voiceloop.server.serve import Serving, serving_phone
-from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.twilio import ACCOUNT, NUMBER, TOKEN, Machine, Phone, SimCall, TwilioOptions, TwilioSim
-from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, script
+from voiceloop.sim.twilio import ACCOUNT, NUMBER, TOKEN, Machine, Phone, TwilioOptions, TwilioSim
+from voiceloop.testing import ScriptedLLM, ScriptedTTS, calls
 from voiceloop.twilio.rest import TwilioREST
 from voiceloop.twilio.rest_errors import TwilioError
 
-PUBLIC = "https://agent.example.com"
 THEM = "+15550003333"
 MESSAGE = "This is the tea room. Your order is ready. Goodbye."
 MAILBOX = Machine(greeting="We are not at home, please leave a message after the tone.")
 
 
-@dataclass
-class Desk:
-    """A server that calls out, and the exchange."""
-
-    sim: TwilioSim
-    serving: Serving
-    rest: TwilioREST
-    dialler: Dialler
-    lexicon: Lexicon
-    calls: list[Call]
-
-    async def line(self) -> SimCall:
-        """The latest call, once there is one."""
-        for _ in range(1000):
-            if self.sim.calls:
-                break
-            await asyncio.sleep(0.01)
-        return list(self.sim.calls.values())[-1]
-
-    def heard(self, line: SimCall) -> str:
-        """All that was heard on the other end."""
-        return self.lexicon.text(b"".join(bytes(stream.heard) for stream in line.streams))
-
-
-def tea_room(lexicon: Lexicon, calls: list[Call], greeting: str = "Tea room, hello."):  # type: ignore[no-untyped-def]
-    stt, llm, tts = ScriptedSTT(lexicon), script("One tea.", "Five minutes."), ScriptedTTS(lexicon)
-
-    def bot(call: Call) -> Pipeline:
-        if call.id != "rehearsal":
-            calls.append(call)
-        ears = [call.transport, EnergyVAD(), stt, TurnTaking(greeting)]
-        return Pipeline([*ears, LLMAggregator(llm), tts, AudioStreamer()])
-
-    return bot
-
-
-@asynccontextmanager
-async def desk(
-    sim_options: TwilioOptions | None = None, greeting: str = "Tea room, hello.", **settings: Any
-) -> AsyncIterator[Desk]:
-    lexicon, calls = Lexicon(), list[Call]()
-    sim = TwilioSim(voice=ScriptedTTS(lexicon), options=sim_options)
-    async with sim.listening() as base_url, TwilioREST(sim.account_sid, TOKEN, base_url=base_url) as rest:
-        options = PhoneOptions(public_url=PUBLIC, auth_token=TOKEN, carrier=rest, **settings)
-        async with serving_phone(tea_room(lexicon, calls, greeting), options=options) as serving:
-            sim.tunnel(PUBLIC, serving.url)
-            yield Desk(sim, serving, rest, Dialler(serving.phone), lexicon, calls)
-
-
 async def test_somebody_answers_and_the_outcome_has_the_conversation() -> None:
-    async with desk() as here:
+    async with shop() as here:
         dialling = asyncio.ensure_future(here.dialler.dial(THEM, params={"order": "17", "note": 'ä "&?'}))
         line = await here.line()
         caller = await line.connected()
-        assert here.lexicon.text((await caller.hears()).audio) == "Tea room, hello."
+        assert here.lexicon.text((await caller.hears()).audio) == GREETING
         await caller.says("a tea please")
         assert here.lexicon.text((await caller.hears()).audio) == "One tea."
         await line.hangs_up()
@@ -113,7 +60,7 @@ async def test_somebody_answers_and_the_outcome_has_the_conversation() -> None:
     ],
 )
 async def test_who_is_not_reached_is_told_by_the_outcome(phone: Phone, expected: Outcome) -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = phone
         outcome = await here.dialler.dial(THEM, options=DialOptions(ring=12))
         line = await here.line()
@@ -122,7 +69,7 @@ async def test_who_is_not_reached_is_told_by_the_outcome(phone: Phone, expected:
 
 
 async def test_it_rings_as_long_as_it_was_told_to() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(rings=21.0)
         outcome = await here.dialler.dial(THEM, options=DialOptions(ring=20))
         line = await here.line()
@@ -132,7 +79,7 @@ async def test_it_rings_as_long_as_it_was_told_to() -> None:
 
 
 async def test_a_call_ends_at_its_limit() -> None:
-    async with desk() as here:
+    async with shop() as here:
         outcome = await here.dialler.dial(THEM, options=DialOptions(limit=7))
     assert (outcome.status, outcome.duration) == ("answered", 7)
 
@@ -145,7 +92,7 @@ async def test_a_call_ends_at_its_limit() -> None:
     [("+15559998888", 21210, "neither bought from Twilio in this account nor verified"), (NUMBER, 21215, "country")],
 )
 async def test_what_twilio_refuses_is_told_with_what_to_do(from_: str, code: int, why: str) -> None:
-    async with desk(TwilioOptions(blocked=("+1555000",))) as here:
+    async with shop(TwilioOptions(blocked=("+1555000",))) as here:
         outcome = await here.dialler.dial(THEM, from_=from_)
         assert here.sim.calls == {}
     assert (outcome.status, outcome.code, outcome.call_sid) == ("failed", code, "")
@@ -154,7 +101,7 @@ async def test_what_twilio_refuses_is_told_with_what_to_do(from_: str, code: int
 
 @pytest.mark.parametrize("trouble", ["lost", "stall", "cut", 503, "page"])
 async def test_nobody_is_ever_called_twice_whatever_becomes_of_the_order(trouble: int | str) -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.dialler._from = NUMBER
         here.sim.troubles.append(trouble)
         dialling = asyncio.ensure_future(here.dialler.dial(THEM, options=DialOptions(limit=5)))
@@ -171,7 +118,7 @@ async def test_nobody_is_ever_called_twice_whatever_becomes_of_the_order(trouble
 
 
 async def test_an_order_that_twilio_has_no_time_for_is_sent_again() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.troubles.extend((429, 429))
         outcome = await here.dialler.dial(THEM, from_=NUMBER, options=DialOptions(limit=5))
         assert outcome.status == "answered"
@@ -189,7 +136,7 @@ async def test_an_order_that_twilio_has_no_time_for_is_sent_again() -> None:
     ids=["lost", "swapped", "twice", "late"],
 )
 async def test_the_outcome_is_the_same_however_badly_callbacks_come(sim_options: TwilioOptions) -> None:
-    async with desk(sim_options) as here:
+    async with shop(sim_options) as here:
         dialling = asyncio.ensure_future(here.dialler.dial(THEM))
         line = await here.line()
         caller = await line.connected()
@@ -206,25 +153,34 @@ async def test_the_outcome_is_the_same_however_badly_callbacks_come(sim_options:
     assert missed.status == "busy"
 
 
+async def ringing(here: Shop) -> asyncio.Future[Outcome]:
+    """A call that has rung for some seconds, and will for more."""
+    here.sim.phones[THEM] = Phone(rings=25.0)
+    dialling = asyncio.ensure_future(here.dialler.dial(THEM))
+    await asyncio.sleep(5)
+    return dialling
+
+
+async def waits_no_more(here: Shop, dialling: asyncio.Future[Outcome]) -> None:
+    """Whoever dials stops waiting: the call has to end without an answer."""
+    dialling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dialling
+    line = await here.line()
+    await line.ended()
+    assert line.answered_at is None
+
+
 async def test_who_stops_waiting_hangs_up() -> None:
-    async with desk() as here:
-        here.sim.phones[THEM] = Phone(rings=25.0)
-        dialling = asyncio.ensure_future(here.dialler.dial(THEM))
-        await asyncio.sleep(5)
-        dialling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await dialling
-        line = await here.line()
-        await line.ended()
-        assert line.answered_at is None
+    async with shop() as here:
+        dialling = await ringing(here)
+        await waits_no_more(here, dialling)
         assert here.dialler.calls == 0
 
 
 async def test_a_call_that_somebody_else_hangs_up_while_it_rings_was_not_answered() -> None:
-    async with desk() as here:
-        here.sim.phones[THEM] = Phone(rings=25.0)
-        dialling = asyncio.ensure_future(here.dialler.dial(THEM))
-        await asyncio.sleep(5)
+    async with shop() as here:
+        dialling = await ringing(here)
         line = await here.line()
         await here.rest.hang_up(line.sid)
         outcome = await dialling
@@ -232,21 +188,16 @@ async def test_a_call_that_somebody_else_hangs_up_while_it_rings_was_not_answere
 
 
 async def test_who_stops_waiting_while_the_order_is_under_way_hangs_up() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.troubles.append("slow")
         dialling = asyncio.ensure_future(here.dialler.dial(THEM, from_=NUMBER))
         await asyncio.sleep(1)
-        dialling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await dialling
-        line = await here.line()
-        await line.ended()
-        assert line.answered_at is None
+        await waits_no_more(here, dialling)
 
 
 async def test_a_call_of_which_nothing_more_is_heard_is_hung_up_and_given_up() -> None:
     silent = TwilioOptions(callbacks_lost=frozenset({"initiated", "ringing", "in-progress", "completed", "no-answer"}))
-    async with desk(silent) as here:
+    async with shop(silent) as here:
         here.sim.phones[THEM] = Phone(rings=3000.0)
 
         async def no_answer(call_sid: str) -> None:
@@ -265,7 +216,7 @@ async def test_a_call_of_which_nothing_more_is_heard_is_hung_up_and_given_up() -
 
 @pytest.mark.parametrize("wait", [False, True])
 async def test_a_message_is_left_whole_behind_the_beep_and_nothing_else(wait: bool) -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
         options = DialOptions(machine="message", message=MESSAGE, wait=wait)
         outcome = await here.dialler.dial(THEM, options=options)
@@ -281,7 +232,7 @@ async def test_a_message_is_left_whole_behind_the_beep_and_nothing_else(wait: bo
 
 async def test_what_the_agent_says_when_the_beep_comes_is_cut_off() -> None:
     long = " ".join(f"word{n} and" for n in range(60))
-    async with desk(greeting=long) as here:
+    async with shop(greeting=long) as here:
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
         outcome = await here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
         line = await here.line()
@@ -291,7 +242,7 @@ async def test_what_the_agent_says_when_the_beep_comes_is_cut_off() -> None:
 
 
 async def test_a_machine_without_a_beep_and_one_that_is_told_twice_get_one_message() -> None:
-    async with desk(TwilioOptions(detection_twice=True)) as here:
+    async with shop(TwilioOptions(detection_twice=True)) as here:
         here.sim.phones[THEM] = Phone(machine=replace(MAILBOX, beeps=0.0))
         outcome = await here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
         assert here.lexicon.text((await here.line()).message) == MESSAGE
@@ -299,14 +250,14 @@ async def test_a_machine_without_a_beep_and_one_that_is_told_twice_get_one_messa
 
 
 async def test_a_machine_that_cuts_the_message_off_has_not_got_it() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(machine=replace(MAILBOX, records=1.0))
         outcome = await here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
     assert (outcome.status, outcome.answered_by, outcome.message_left) == ("answered", "machine", False)
 
 
 async def test_a_message_that_a_broken_line_cuts_off_is_spoken_again() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
         dialling = asyncio.ensure_future(
             here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
@@ -321,7 +272,7 @@ async def test_a_message_that_a_broken_line_cuts_off_is_spoken_again() -> None:
 
 
 async def test_a_call_whose_line_breaks_has_one_outcome_with_all_that_was_said() -> None:
-    async with desk() as here:
+    async with shop() as here:
         dialling = asyncio.ensure_future(here.dialler.dial(THEM, params={"order": "17"}))
         line = await here.line()
         caller = await line.connected()
@@ -343,41 +294,34 @@ async def test_a_call_whose_line_breaks_has_one_outcome_with_all_that_was_said()
 
 
 async def test_a_tool_of_the_bot_may_leave_a_message_when_the_model_finds_that_it_is_a_machine() -> None:
-    lexicon = Lexicon()
-    sim = TwilioSim(voice=ScriptedTTS(lexicon))
-
-    def bot(call: Call) -> Pipeline:
+    def tools(call: Call) -> list[Any]:
         async def talks_to_a_machine() -> str:
             """An answering machine asks to leave a message."""
             await asyncio.sleep(1.5)  # for its beep
             leave_message(call, MESSAGE)
             return "The message is being left."
 
-        llm = ScriptedLLM([calls("talks_to_a_machine"), "Done.", "Never said."])
-        ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking("Tea room, hello.")]
-        return Pipeline([*ears, LLMAggregator(llm, tools=[talks_to_a_machine]), ScriptedTTS(lexicon), AudioStreamer()])
+        return [talks_to_a_machine]
 
-    async with sim.listening() as base_url, TwilioREST(sim.account_sid, TOKEN, base_url=base_url) as rest:
-        options = PhoneOptions(public_url=PUBLIC, auth_token=TOKEN, carrier=rest)
-        async with serving_phone(bot, options=options) as serving:
-            sim.tunnel(PUBLIC, serving.url)
-            sim.phones[THEM] = Phone(machine=MAILBOX)
-            outcome = await Dialler(serving.phone).dial(THEM)
-            line = sim.calls[outcome.call_sid]
-            assert lexicon.text(line.message) == MESSAGE
+    llm = ScriptedLLM([calls("talks_to_a_machine"), "Done.", "Never said."])
+    async with shop(llm=llm, tools=tools) as here:
+        here.sim.phones[THEM] = Phone(machine=MAILBOX)
+        outcome = await here.dialler.dial(THEM)
+        line = here.sim.calls[outcome.call_sid]
+        assert here.lexicon.text(line.message) == MESSAGE
     assert outcome.report is not None
     assert outcome.report.reason == "message left"
 
 
 async def test_what_the_detection_found_is_asked_for_when_nobody_tells() -> None:
     options = DialOptions(machine="message", message=MESSAGE, poll=2.0)
-    async with desk(TwilioOptions(detection_lost=True, detection_at_once=True)) as here:
+    async with shop(TwilioOptions(detection_lost=True, detection_at_once=True)) as here:
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
         outcome = await here.dialler.dial(THEM, options=options)
         assert here.lexicon.text((await here.line()).message) == MESSAGE
     assert (outcome.answered_by, outcome.message_left) == ("machine", True)
     lost = frozenset({"completed"})
-    async with desk(TwilioOptions(detection_lost=True, callbacks_lost=lost)) as here:  # known when it is too late
+    async with shop(TwilioOptions(detection_lost=True, callbacks_lost=lost)) as here:  # known when it is too late
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
         outcome = await here.dialler.dial(THEM, options=options)
     assert (outcome.status, outcome.answered_by, outcome.message_left) == ("answered", "machine", False)
@@ -385,7 +329,7 @@ async def test_what_the_detection_found_is_asked_for_when_nobody_tells() -> None
 
 @pytest.mark.parametrize("wait", [False, True])
 async def test_a_machine_is_hung_up_on_while_its_greeting_runs(wait: bool) -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(machine=replace(MAILBOX, greeting=b"", greets=20.0))
         outcome = await here.dialler.dial(THEM, options=DialOptions(machine="hang up", wait=wait))
         line = await here.line()
@@ -397,7 +341,7 @@ async def test_a_machine_is_hung_up_on_while_its_greeting_runs(wait: bool) -> No
 
 
 async def test_a_fax_is_hung_up_on_and_a_machine_is_only_told_of() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(who="fax")
         fax = await here.dialler.dial(THEM, options=DialOptions(machine="tell"))
         here.sim.phones[THEM] = Phone(machine=replace(MAILBOX, records=20.0))
@@ -411,13 +355,13 @@ async def test_a_fax_is_hung_up_on_and_a_machine_is_only_told_of() -> None:
 
 @pytest.mark.parametrize(("who", "wait"), [("human", False), ("human", True), ("silent", False), ("silent", True)])
 async def test_people_are_talked_to_at_once_unless_they_are_to_wait(who: str, wait: bool) -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(who=who)
         options = DialOptions(machine="message", message=MESSAGE, wait=wait)
         dialling = asyncio.ensure_future(here.dialler.dial(THEM, options=options))
         line = await here.line()
         caller = await line.connected()
-        assert here.lexicon.text((await caller.hears()).audio) == "Tea room, hello."
+        assert here.lexicon.text((await caller.hears()).audio) == GREETING
         assert line.answered_at is not None
         waited = line.streams[0].truth.started - line.answered_at
         assert waited == pytest.approx({"human": 2.2, "silent": 5.0}[who] if wait else 0.0, abs=0.1)
@@ -431,16 +375,17 @@ async def test_people_are_talked_to_at_once_unless_they_are_to_wait(who: str, wa
 
 
 async def test_keys_are_pressed_for_an_extension_and_nobody_looks_for_a_machine() -> None:
-    async with desk() as here:
+    async with shop() as here:
         outcome = await here.dialler.dial(THEM, options=DialOptions(send_digits="ww12", limit=3))
     assert outcome.answered_by == ""
 
 
 async def test_a_message_for_a_call_that_another_worker_has_is_spoken_by_twilio() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.sim.phones[THEM] = Phone(machine=MAILBOX)
-        here.serving.phone.on_call.clear()  # as if the stream had gone elsewhere
-        outcome = await here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
+        dialler = here.dialler
+        here.phone.on_call.clear()  # as if the stream had gone elsewhere
+        outcome = await dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
         line = await here.line()
         assert line.did[-2:] == [("say", MESSAGE), ("hang up", "")]
     assert (outcome.status, outcome.answered_by, outcome.report) == ("answered", "machine", None)
@@ -450,9 +395,9 @@ async def test_a_message_for_a_call_that_another_worker_has_is_spoken_by_twilio(
 
 
 async def test_many_are_called_at_once_and_never_more_than_allowed() -> None:
-    async with desk() as here:
+    async with shop() as here:
         here.dialler.close()
-        dialler = Dialler(here.serving.phone, most_calls=8)
+        dialler = Dialler(here.phone, most_calls=8)
         numbers = [f"+155501{n:05}" for n in range(30)]
         for index, number in enumerate(numbers):
             here.sim.phones[number] = Phone("busy") if index % 3 == 0 else Phone(rings=1.0 + index / 10)
@@ -477,24 +422,24 @@ async def test_many_are_called_at_once_and_never_more_than_allowed() -> None:
 
 
 async def test_nobody_is_called_whom_the_server_has_no_room_for() -> None:
-    async with desk(most_calls=2) as here:
+    async with shop(most_calls=2) as here:
         numbers = [f"+155501{n:05}" for n in range(5)]
         outcomes = await asyncio.gather(*(here.dialler.dial(n, options=DialOptions(limit=6)) for n in numbers))
-        assert here.serving.phone.counts["voice.busy"] == 0
-        here.serving.phone.stopping = True
+        assert here.phone.counts["voice.busy"] == 0
+        here.phone.stopping = True
         with pytest.raises(DialError, match="the server is stopping"):
             await here.dialler.dial(THEM)
     assert [outcome.duration for outcome in outcomes] == [6] * 5
 
 
 async def test_dial_out_serves_dials_and_is_done() -> None:
-    lexicon, calls, said = Lexicon(), list[Call](), list[str]()
-    sim = TwilioSim(voice=ScriptedTTS(lexicon))
+    room, said = Room(), list[str]()
+    sim = TwilioSim(voice=ScriptedTTS(room.lexicon))
     async with sim.listening() as base_url, TwilioREST(ACCOUNT, TOKEN, base_url=base_url) as rest:
         sim.tunnel(PUBLIC, "http://127.0.0.1:8080")
         outcome = await dial_out(
             "+1 (555) 000-3333",
-            tea_room(lexicon, calls),
+            room.bot(),
             params={"order": "17"},
             options=DialOptions(limit=5),
             rest=rest,
@@ -502,8 +447,8 @@ async def test_dial_out_serves_dials_and_is_done() -> None:
             phone=PhoneOptions(auth_token=TOKEN),
             tell=said.append,
         )
-        assert calls[0].carrier is None  # let go of when the call was over
-    assert (outcome.status, calls[0].number, calls[0].params) == ("answered", THEM, {"order": "17"})
+        assert room.calls[0].carrier is None  # let go of when the call was over
+    assert (outcome.status, room.calls[0].number, room.calls[0].params) == ("answered", THEM, {"order": "17"})
     assert said == ["Loading the models.", "Calling +15550003333."]
 
 
@@ -542,7 +487,7 @@ def test_options_that_make_no_sense_are_refused(settings: dict[str, object], sai
 async def test_what_cannot_be_dialled_is_refused_before_anybody_is_called(
     arguments: dict[str, object], said: str
 ) -> None:
-    async with desk() as here:
+    async with shop() as here:
         with pytest.raises(VoiceloopError, match=said):
             await here.dialler.dial(**{"to": THEM, **arguments})  # type: ignore[arg-type]
         assert here.sim.calls == {}

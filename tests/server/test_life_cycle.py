@@ -3,76 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, CallReport, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from tests.server.shop import GREETING, PUBLIC, VOICE, Shop, shop
 from voiceloop.server.phone import PhoneOptions
-from voiceloop.server.serve import Serving, serving_phone
-from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.twilio import NUMBER, TOKEN, Phone, SimCall, TwilioOptions, TwilioSim
-from voiceloop.testing import ScriptedSTT, ScriptedTTS, script
-from voiceloop.twilio.rest import TwilioREST
+from voiceloop.sim.twilio import NUMBER, Phone, TwilioOptions
+from voiceloop.testing import script
 
-PUBLIC = "https://agent.example.com"
-VOICE = f"{PUBLIC}/voice"
-GREETING = "Tea room, hello."
 APOLOGY = PhoneOptions().apology
 LATE = 70.0
 """Seconds after which a stream's token is good no more."""
 
 
-@dataclass
-class Room:
-    """A bot on the phone, and the exchange that calls it."""
-
-    sim: TwilioSim
-    serving: Serving
-    rest: TwilioREST
-    lexicon: Lexicon
-    calls: list[Call]
-    reports: list[CallReport]
-
-    async def hears(self, line: SimCall, **options: float) -> str:
-        """What the caller hears next."""
-        return self.lexicon.text((await line.caller.hears(**options)).audio)
-
-    def break_off(self, call: Call) -> None:
-        """The server's end of a line dies: no close frame, what is unsent is lost."""
-        socket: Any = call.transport
-        socket._socket._req.transport.abort()
-
-
-@asynccontextmanager
-async def room(sim_options: TwilioOptions | None = None, **options: Any) -> AsyncIterator[Room]:
-    lexicon = Lexicon()
-    stt, tts = ScriptedSTT(lexicon), ScriptedTTS(lexicon)
-    calls: list[Call] = []
-    reports: list[CallReport] = []
-
-    def bot(call: Call) -> Pipeline:
-        if call.id != "rehearsal":
-            calls.append(call)
-            call.on_end(reports.append)
-        llm = script("One tea, coming up in five minutes.", "That is four euros.")
-        ears = [call.transport, EnergyVAD(), stt, TurnTaking(GREETING)]
-        return Pipeline([*ears, LLMAggregator(llm), tts, AudioStreamer()])
-
-    sim = TwilioSim(voice=ScriptedTTS(lexicon), options=sim_options)
-    async with sim.listening() as base_url, TwilioREST(sim.account_sid, TOKEN, base_url=base_url) as rest:
-        settings = PhoneOptions(public_url=PUBLIC, auth_token=TOKEN, carrier=rest, **options)
-        async with serving_phone(bot, options=settings) as serving:
-            sim.tunnel(PUBLIC, serving.url)
-            yield Room(sim, serving, rest, lexicon, calls, reports)
-            for line in sim.calls.values():
-                await line.hangs_up()
-                await line.ended()
-            await asyncio.sleep(30)
-            assert serving.phone.calls == {}
+def room(sim_options: TwilioOptions | None = None, **options: Any) -> AbstractAsyncContextManager[Shop]:
+    """A shop whose answers take long enough to be broken off."""
+    llm = script("One tea, coming up in five minutes.", "That is four euros.")
+    return shop(sim_options, llm=llm, **options)
 
 
 # --- webhooks -----------------------------------------------------------------------------------------------
@@ -85,7 +34,7 @@ async def test_a_webhook_that_comes_again_while_the_call_runs_changes_nothing() 
         await line.caller.waits(2)
         await line.caller.says("a tea please")
         assert await here.hears(line) == "One tea, coming up in five minutes."
-        assert here.serving.phone.counts["voice"] == 2
+        assert here.phone.counts["voice"] == 2
     assert [report.reason for report in here.reports] == ["caller hung up"]
     assert here.sim.debugger == []
 
@@ -168,7 +117,7 @@ async def test_streams_that_never_come_end_in_an_apology() -> None:
         line = await here.sim.call(VOICE)
         await line.ended()
         assert line.did[-2:] == [("say", APOLOGY), ("hang up", "")]
-        assert here.serving.phone.counts["media"] == 0
+        assert here.phone.counts["media"] == 0
 
 
 async def test_a_second_stream_with_a_used_token_is_refused_and_the_call_goes_on() -> None:
@@ -188,7 +137,7 @@ async def test_of_two_streams_that_both_have_a_token_the_caller_is_on_one_in_the
         await line.connected(streams=2)
         await asyncio.sleep(2)
         assert [double.end for double in line.doubles] == ["closed by the server (1000)"]
-        assert [call.id for call in here.serving.phone.calls.values()] == [line.sid]
+        assert [call.id for call in here.phone.calls.values()] == [line.sid]
         assert await here.hears(line) != ""
         await line.caller.says("a tea please")
         assert await here.hears(line) == "One tea, coming up in five minutes."
@@ -246,7 +195,7 @@ async def test_a_caller_who_hangs_up_is_not_called_back_nor_remembered() -> None
         await line.hangs_up()
         await line.ended()
         assert [verb for verb, _ in line.did] == ["stream"]
-        assert here.serving.phone.counts["voice"] == 1
+        assert here.phone.counts["voice"] == 1
 
 
 async def test_an_agent_that_hangs_up_ends_the_call_and_not_only_the_stream() -> None:

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import asyncio
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, CallReport, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from tests.server.shop import GREETING, PUBLIC, VOICE, shop
+from voiceloop import Call, Pipeline
 from voiceloop.server.phone import PhoneOptions
-from voiceloop.server.serve import Serving, serving_phone
+from voiceloop.server.serve import serving_phone
 from voiceloop.server.webhook import CallStatus, IncomingCall
-from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.twilio import NUMBER, TOKEN, Phone, SimCall, TwilioOptions, TwilioSim
-from voiceloop.testing import ScriptedSTT, ScriptedTTS, script
+from voiceloop.sim.twilio import NUMBER, TOKEN, Phone, TwilioOptions, TwilioSim
 from voiceloop.twilio.connections import ConnectionManager
-from voiceloop.twilio.rest import TwilioREST
-
-PUBLIC = "https://agent.example.com"
-VOICE = f"{PUBLIC}/voice"
-
-
-@dataclass
-class Shop:
-    """A bot on the phone, and the exchange that calls it."""
-
-    sim: TwilioSim
-    serving: Serving
-    rest: TwilioREST
-    lexicon: Lexicon
-    calls: list[Call]
-    reports: list[CallReport]
-
-    async def hears(self, line: SimCall) -> str:
-        """What the caller hears next."""
-        return self.lexicon.text((await line.caller.hears()).audio)
-
-
-@asynccontextmanager
-async def shop(sim_options: TwilioOptions | None = None, **options: object) -> AsyncIterator[Shop]:
-    lexicon = Lexicon()
-    stt, llm, tts = ScriptedSTT(lexicon), script("One tea.", "Five minutes."), ScriptedTTS(lexicon)
-    calls: list[Call] = []
-    reports: list[CallReport] = []
-
-    def bot(call: Call) -> Pipeline:
-        if call.id != "rehearsal":
-            calls.append(call)
-            call.on_end(reports.append)
-        ears = [call.transport, EnergyVAD(), stt, TurnTaking("Tea room, hello.")]
-        return Pipeline([*ears, LLMAggregator(llm), tts, AudioStreamer()])
-
-    sim = TwilioSim(voice=ScriptedTTS(lexicon), options=sim_options)
-    async with sim.listening() as base_url, TwilioREST(sim.account_sid, TOKEN, base_url=base_url) as rest:
-        settings = PhoneOptions(public_url=PUBLIC, auth_token=TOKEN, carrier=rest, **options)  # type: ignore[arg-type]
-        async with serving_phone(bot, options=settings) as serving:
-            sim.tunnel(PUBLIC, serving.url)
-            yield Shop(sim, serving, rest, lexicon, calls, reports)
 
 
 async def test_a_call_of_two_turns_from_the_webhook_to_the_hang_up() -> None:
     async with shop() as here:
         line = await here.sim.call(VOICE, from_="+15550002222")
-        assert await here.hears(line) == "Tea room, hello."
+        assert await here.hears(line) == GREETING
         await line.caller.says("a tea please")
         assert await here.hears(line) == "One tea."
         await line.caller.says("how long")
@@ -71,7 +26,7 @@ async def test_a_call_of_two_turns_from_the_webhook_to_the_hang_up() -> None:
         await line.hangs_up()
         await line.ended()
         call = here.calls[0]
-        assert here.serving.phone.manager.calls == []
+        assert here.phone.manager.calls == []
         assert (call.id, call.caller, call.number, call.direction) == (line.sid, "+15550002222", NUMBER, "inbound")
         assert call.params == {}
     assert [turn.caller for turn in here.reports[0].turns] == ["a tea please", "how long"]
@@ -79,8 +34,8 @@ async def test_a_call_of_two_turns_from_the_webhook_to_the_hang_up() -> None:
     assert here.reports[0].faults == []
     assert [status for _, status in line.statuses] == ["ringing", "in-progress", "completed"]
     assert here.sim.debugger == []
-    assert here.serving.phone.counts == {"voice": 1, "media": 1}
-    assert here.serving.phone.calls == {}
+    assert here.phone.counts == {"voice": 1, "media": 1}
+    assert here.phone.calls == {}
 
 
 async def test_the_parameters_hook_fills_params_and_never_sees_or_leaks_the_token() -> None:
@@ -108,13 +63,11 @@ async def test_parameters_that_cannot_be_sent_are_excused_by_voice(given: dict[s
         line = await here.sim.call(VOICE)
         await line.ended()
         assert line.did == [("say", PhoneOptions().apology), ("hang up", "")]
-        assert here.serving.phone.counts["voice.failed"] == 1
+        assert here.phone.counts["voice.failed"] == 1
 
 
 async def test_a_parameters_hook_that_hangs_is_given_up_before_twilio_does() -> None:
     async def parameters(incoming: IncomingCall) -> dict[str, str]:
-        import asyncio
-
         await asyncio.sleep(100)
         return {}
 
@@ -133,7 +86,7 @@ async def test_the_agent_transfers_when_its_words_were_heard_and_the_call_goes_o
         await line.caller.hears()
         await here.calls[0].transfer("+15550009999", announce="One moment please.")
         await line.ended()
-        assert here.lexicon.text(bytes(line.streams[0].heard)) == "Tea room, hello. One moment please."
+        assert here.lexicon.text(bytes(line.streams[0].heard)) == f"{GREETING} One moment please."
         assert line.did[1:] == [("dial", "+15550009999")]
         child = line.children[0]
         assert (child.status, child.direction, child.duration) == ("completed", "outbound-dial", 20)
@@ -206,7 +159,7 @@ async def test_a_redirect_to_the_webhook_gives_a_second_stream_with_a_token_of_i
         await line.caller.hears()
         await here.rest.redirect(line.sid, url=VOICE)
         caller = await line.connected(streams=2)
-        assert here.lexicon.text((await caller.hears()).audio) == "Tea room, hello."
+        assert here.lexicon.text((await caller.hears()).audio) == GREETING
         await line.hangs_up()
         first, second = line.streams
         assert first.stream.call_sid == second.stream.call_sid
@@ -222,7 +175,7 @@ async def test_calling_out_rings_is_answered_and_status_callbacks_come_in_order(
         assert (info.status, info.direction) == ("queued", "outbound-api")
         line = here.sim.calls[info.sid]
         caller = await line.connected()
-        assert here.lexicon.text((await caller.hears()).audio) == "Tea room, hello."
+        assert here.lexicon.text((await caller.hears()).audio) == GREETING
         call = here.calls[0]
         assert (call.caller, call.number, call.direction) == (NUMBER, "+15550003333", "outbound")
         await caller.waits(20)
@@ -246,7 +199,7 @@ async def test_status_callbacks_out_of_order_never_go_back() -> None:
         await line.connected()
         await line.hangs_up()
         await line.ended()
-        assert here.serving.phone.counts["status.stale"] == 2
+        assert here.phone.counts["status.stale"] == 2
     assert told == ["ringing", "completed"]
 
 
@@ -280,9 +233,9 @@ async def test_an_on_status_that_raises_is_logged_and_twilio_is_answered(caplog:
 async def test_a_webhook_that_comes_twice_gives_one_call() -> None:
     async with shop(TwilioOptions(webhooks_twice=True)) as here:
         line = await here.sim.call(VOICE)
-        assert await here.hears(line) == "Tea room, hello."
+        assert await here.hears(line) == GREETING
         await line.hangs_up()
-        assert here.serving.phone.counts == {"voice": 2, "media": 1}
+        assert here.phone.counts == {"voice": 2, "media": 1}
     assert len(here.calls) == 1
 
 
@@ -315,8 +268,8 @@ async def test_the_server_ends_calls_when_it_stops_and_lets_the_agent_finish() -
     async with shop() as here:
         line = await here.sim.call(VOICE)
         await line.caller.waits(0.3)  # the greeting is being said
-        await here.serving.phone.drain(0)
-        assert here.lexicon.text(bytes(line.streams[0].heard)) == "Tea room, hello."
+        await here.phone.drain(0)
+        assert here.lexicon.text(bytes(line.streams[0].heard)) == GREETING
         await line.ended()
         late = await here.sim.call(VOICE)
         assert late.did == [("reject", "busy")]
@@ -327,7 +280,7 @@ async def test_a_call_that_does_not_end_in_time_is_ended_when_the_server_stops()
     async with shop(last_words=0.1) as here:
         line = await here.sim.call(VOICE)
         await line.caller.waits(0.3)
-        await here.serving.phone.drain(0)
+        await here.phone.drain(0)
         await line.ended()
     assert here.reports[0].reason == "server stopped"
 
@@ -341,6 +294,6 @@ async def test_live_calls_are_found_by_their_ids_and_a_full_manager_refuses() ->
         late = await here.sim.call(VOICE)
         await late.ended()
         assert late.streams[0].end == "closed by the server (1013)"
-        assert here.serving.phone.counts["media.refused"] == 1
-        assert len(here.serving.phone.calls) == 1
+        assert here.phone.counts["media.refused"] == 1
+        assert len(here.phone.calls) == 1
         await line.hangs_up()

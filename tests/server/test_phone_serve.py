@@ -71,11 +71,8 @@ async def test_sigterm_lets_a_call_go_on_and_takes_no_other(tmp_path: Path) -> N
     assert TOKEN not in process.output
 
 
-@pytest.mark.parametrize(
-    "signals",
-    [(signal.SIGINT,), pytest.param((signal.SIGTERM, signal.SIGTERM), marks=pytest.mark.long)],
-    ids=["int", "twice term"],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM)], ids=["int", "twice term"])
 async def test_a_call_is_ended_cleanly_when_it_is_to_stop_soon(
     tmp_path: Path, signals: tuple[signal.Signals, ...]
 ) -> None:
@@ -95,6 +92,7 @@ async def test_a_call_is_ended_cleanly_when_it_is_to_stop_soon(
     assert "Traceback" not in process.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "said"),
     [

@@ -139,6 +139,7 @@ async def test_one_thing_that_is_wrong_is_told_alone(
     assert KEY not in told
 
 
+@pytest.mark.long
 @pytest.mark.realtime
 async def test_a_wrong_key_ends_the_process_without_a_traceback() -> None:
     async with environment() as (right, _):
@@ -150,6 +151,7 @@ async def test_a_wrong_key_ends_the_process_without_a_traceback() -> None:
     assert "wrong-key" not in errors
 
 
+@pytest.mark.long
 @pytest.mark.realtime
 async def test_a_port_in_use_is_told() -> None:
     with socket.socket() as taken:
@@ -160,7 +162,7 @@ async def test_a_port_in_use_is_told() -> None:
         async with environment() as (right, _):
             status, errors = await output(right, "-c", f"{code}; serve(bot, host='127.0.0.1', port={port})")
     assert status == 1
-    assert mended(errors)[0].startswith(f"port {port} is in use: end what uses it, or choose another with serve(")
+    assert mended(errors)[0].startswith(f"port {port} is in use: end what uses it, or choose another (port 0 takes")
 
 
 def pipeline(call: Any, llm: ScriptedLLM | None = None, tts: ScriptedTTS | None = None) -> Any:

@@ -2,81 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
-from voiceloop.server.phone import PhoneOptions
-from voiceloop.server.serve import Serving, serving_phone
-from voiceloop.sim.artificial import Lexicon
-from voiceloop.sim.twilio import TOKEN, SimCall, TwilioOptions, TwilioSim
-from voiceloop.store.database import Database
-from voiceloop.store.keeper import CallKeeper
-from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS, script
+from tests.server.shop import SORRY, shop
+from voiceloop import Call
+from voiceloop.sim.twilio import TwilioOptions
+from voiceloop.testing import ScriptedLLM, script
 from voiceloop.testing import calls as asks
 
-PUBLIC = "https://agent.example.com"
 GREETING = "Tea room, hello. What can I do for you?"
-SORRY = "Sorry, we were cut off."
 LONG = "We have green tea, black tea and mint tea. A cup is four dollars. Which one would you like?"
 
 
-@dataclass
-class Shop:
-    """A bot on the phone with what keeps its calls, and the exchange that calls it."""
-
-    sim: TwilioSim
-    serving: Serving
-    keeper: CallKeeper
-    database: Database
-    lexicon: Lexicon
-    calls: list[Call] = field(default_factory=list)
-
-    async def rings(self) -> SimCall:
-        """A call that has its first stream."""
-        return await self.sim.call(f"{PUBLIC}/voice")
-
-    async def hears(self, line: SimCall) -> str:
-        """What the caller hears next."""
-        return self.lexicon.text((await line.caller.hears()).audio)
-
-    async def lost(self, line: SimCall) -> str:
-        """The socket dies, the call comes back: what the caller hears next."""
-        streams = len(line.streams)
-        await line.streams[-1].cut()
-        caller = await line.connected(streams=streams + 1)
-        return self.lexicon.text((await caller.hears()).audio)
-
-
-@asynccontextmanager
-async def shop(
-    folder: Path, llm: ScriptedLLM, *, tools: Any = (), sim: TwilioOptions | None = None
-) -> AsyncIterator[Shop]:
-    lexicon = Lexicon()
-    exchange = TwilioSim(voice=ScriptedTTS(lexicon), options=sim)
-    database = Database(f"sqlite:///{folder}/calls.db")
-    calls: list[Call] = []
-
-    def bot(call: Call) -> Pipeline:
-        if call.id != "rehearsal":
-            calls.append(call)
-        ears = [call.transport, EnergyVAD(), ScriptedSTT(lexicon), TurnTaking(GREETING)]
-        return Pipeline([*ears, LLMAggregator(llm, tools=tools), ScriptedTTS(lexicon), AudioStreamer()])
-
-    options = PhoneOptions(public_url=PUBLIC, auth_token=TOKEN)
-    async with (
-        exchange.listening(),
-        CallKeeper(folder=folder / "spool", database=database) as keeper,
-        serving_phone(bot, options=options) as serving,
-    ):
-        serving.phone.keeper = keeper
-        exchange.tunnel(PUBLIC, serving.url)
-        yield Shop(exchange, serving, keeper, database, lexicon, calls)
+def kept(folder: Path, llm: ScriptedLLM, *, sim: TwilioOptions | None = None, **options: Any) -> Any:
+    """A shop whose calls outlive their process."""
+    return shop(sim, llm=llm, greeting=GREETING, folder=folder, **options)
 
 
 def lines(call: Call) -> list[str]:
@@ -84,7 +27,7 @@ def lines(call: Call) -> list[str]:
 
 
 async def test_the_agents_question_is_asked_again_when_the_caller_had_not_spoken(tmp_path: Path) -> None:
-    async with shop(tmp_path, script("One tea.")) as here:
+    async with kept(tmp_path, script("One tea.")) as here:
         line = await here.rings()
         assert await here.hears(line) == GREETING
         assert await here.lost(line) == f"{SORRY} What can I do for you?"
@@ -104,7 +47,7 @@ async def test_the_agents_question_is_asked_again_when_the_caller_had_not_spoken
 
 async def test_the_callers_last_words_are_answered_when_they_were_not(tmp_path: Path) -> None:
     llm = ScriptedLLM(["One tea."], first=3.0)
-    async with shop(tmp_path, llm) as here:
+    async with kept(tmp_path, llm) as here:
         line = await here.rings()
         await here.hears(line)
         await line.caller.says("a tea please")
@@ -125,7 +68,7 @@ async def test_the_callers_last_words_are_answered_when_they_were_not(tmp_path: 
 
 async def test_the_sentence_that_was_cut_is_said_again_and_what_follows_it(tmp_path: Path) -> None:
     llm = script(LONG, "Mint tea it is.")
-    async with shop(tmp_path, llm) as here:
+    async with kept(tmp_path, llm) as here:
         line = await here.rings()
         await here.hears(line)
         await line.caller.says("what do you have")
@@ -154,7 +97,7 @@ async def test_what_a_tool_gave_is_not_asked_for_again(tmp_path: Path) -> None:
         return f"booked: {what}"
 
     llm = ScriptedLLM([asks("book", what="tea"), "It is booked."], first=1.0)
-    async with shop(tmp_path, llm, tools=[book]) as here:
+    async with kept(tmp_path, llm, tools=lambda call: [book]) as here:
         line = await here.rings()
         await here.hears(line)
         await line.caller.says("book a tea")
@@ -168,7 +111,7 @@ async def test_what_a_tool_gave_is_not_asked_for_again(tmp_path: Path) -> None:
 
 
 async def test_a_call_that_is_over_is_hung_up_when_it_asks_again(tmp_path: Path) -> None:
-    async with shop(tmp_path, script("One tea.")) as here:
+    async with kept(tmp_path, script("One tea.")) as here:
         line = await here.rings()
         await here.hears(line)
         here.calls[0].hang_up()
@@ -181,7 +124,7 @@ async def test_a_call_that_is_over_is_hung_up_when_it_asks_again(tmp_path: Path)
 
 @pytest.mark.parametrize("twice", [False, True])
 async def test_a_call_on_three_lines_is_one_record(tmp_path: Path, twice: bool) -> None:
-    async with shop(tmp_path, script("One tea.", "Five minutes."), sim=TwilioOptions(webhooks_twice=twice)) as here:
+    async with kept(tmp_path, script("One tea.", "Five minutes."), sim=TwilioOptions(webhooks_twice=twice)) as here:
         line = await here.rings()
         await here.hears(line)
         await line.caller.says("a tea please")
@@ -206,7 +149,7 @@ async def test_a_call_on_three_lines_is_one_record(tmp_path: Path, twice: bool) 
 
 
 async def test_a_caller_who_says_hello_into_the_apology_does_not_stop_it(tmp_path: Path) -> None:
-    async with shop(tmp_path, script("One tea.")) as here:
+    async with kept(tmp_path, script("One tea.")) as here:
         line = await here.rings()
         await here.hears(line)
         await line.streams[-1].cut()

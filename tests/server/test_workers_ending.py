@@ -20,6 +20,7 @@ class Talk:
     phone: Phone
     lasts: float
     last_words: float
+    ending: str | None = None
     did: list[str] = field(default_factory=list)
 
     def begin(self) -> None:

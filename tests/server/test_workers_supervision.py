@@ -230,5 +230,5 @@ def test_what_is_told() -> None:
     ]
     machine.look(1.5)
     assert [do.text for do in machine.has_ended(2, 2.0, "with status 78", told=True)] == [
-        "it ended with status 78 before it was ready, the second time in a row"
+        "it cannot start: mend what it has told above"
     ]

@@ -32,6 +32,7 @@ PHRASES = {
     SAY.still_there: "still there",
     SAY.goodbye: "goodbye",
     SAY.failed: "failed",
+    SAY.cut_off: "cut off",
 }
 AHEAD = len(PHRASES) + 1
 """Requests to a voice before the first answer: the library's own phrases, and the greeting."""

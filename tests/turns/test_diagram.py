@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.turns.run import Run
 from voiceloop.turns.diagram import AGENT, CALLER
-from voiceloop.turns.events import Discard, EndTurn, HangUp, Hold, Interrupt, Release, SetAside, Speculate
+from voiceloop.turns.events import Discard, EndTurn, HangUp, Hold, Interrupt, ModelSilent, Release, SetAside, Speculate
 from voiceloop.turns.machine import Agent, Caller, TurnMachine
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ class Watched:
         self.machine = machine = self.run.machine
         self.seen_caller, self.seen_agent = [machine.caller], [machine.agent]
         self.number, self.segment, self.everything = 0, 0, []
+        self.at_once = []  # the actions that follow from one event
         deadlines, note = machine._deadlines, self.run.note
 
         def watched():
@@ -46,6 +47,7 @@ class Watched:
 
         def noted(actions):
             self.everything += [(self.run.now, action) for action in actions]
+            self.at_once.append(actions)
             note(actions)
 
         machine._deadlines, self.run.note = watched, noted
@@ -132,14 +134,33 @@ def test_a_guess_is_taken_back_or_comes_true_and_there_is_one_at_a_time(events, 
 @given(course, st.integers(0, 10**6))
 def test_an_agent_that_is_held_is_let_go_or_interrupted_in_bounded_time(events, seed):
     watched = Watched(seed)
-    held, limit = None, watched.machine.options.certain + watched.machine.options.confirm
+    limit = watched.machine.options.certain + watched.machine.options.confirm
     for name, wait in events:
         watched.step(name, wait)
-        if watched.machine.agent is not Agent.HELD:
-            held = None
-        elif held is None:
-            held = watched.machine.floor.held
-        assert held is None or watched.run.now - held <= limit + 1e-6
+        floor = watched.machine.floor
+        assert floor.held is None or floor.waits or watched.run.now - floor.held <= limit + 1e-6
+    for actions in watched.at_once:  # let go is not paused again at the same moment
+        kinds = [type(action) for action in actions if isinstance(action, Hold | Release)]
+        assert (Release, Hold) not in itertools.pairwise(kinds)
+
+
+def test_speech_that_began_while_the_agent_was_held_does_not_hold_it_again_at_once():
+    run = Run()
+    run.answer(1, 0.0, 0.1)
+    run.at(2.0, "speech_started", 2.0).at(2.6, "speech_paused", 2.6)
+    run.at(3.3, "speech_started", 3.3).at(4.2, "speech_paused", 4.2).to(6.0)
+    options = run.machine.options
+    held = 2.0 + options.barge_in
+    assert run.held == [(held, Hold((1,))), (held + options.certain + options.confirm, Release((1,)))]
+    assert run.machine.agent is Agent.SPEAKING
+
+
+def test_an_agent_that_was_held_before_it_began_what_is_protected_is_held_no_more():
+    run = Run().turn("a tea please", 0.0, 1.0).to(1.5)
+    run.at(1.6, "speech_started", 1.4).at(1.7, "answer_began", 1, protected=True)
+    assert run.held == [(1.6, Hold(())), (1.7, Release(()))]
+    run.to(1.7 + run.machine.options.model_limit)
+    assert any(isinstance(action, ModelSilent) for action in run.actions)
 
 
 @settings(max_examples=400, deadline=None)

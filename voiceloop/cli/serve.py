@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +15,10 @@ from voiceloop.cli.load import BotFileError, load_bot
 from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.talk import _port
 from voiceloop.errors import VoiceloopError
-from voiceloop.server.console import note
+from voiceloop.server.console import complain, note
+from voiceloop.server.observing import logged
 from voiceloop.server.phone_options import TOKEN_VARIABLE, URL_VARIABLE, PhoneOptions
 from voiceloop.server.serve_settings import LOOPBACK, ServeSettings
-from voiceloop.server.starting import CannotStart
 from voiceloop.store import DEFAULT_STORE, STORE_VARIABLE
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["add_serve", "serve"]
 
 _ANY: Final = "0.0.0.0"
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _DAY: Final = 86400
 """Seconds."""
 
@@ -67,40 +66,71 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="SECONDS",
         help="how long live calls may go on at SIGTERM (default: 300, or as the file's options say)",
     )
-    command.add_argument("--verbose", action="store_true", help="log what happens inside")
+    command.add_argument(
+        "--metrics-port",
+        type=_port,
+        metavar="PORT",
+        help="serve GET /metrics for Prometheus there; 0 takes a free one (default: nowhere)",
+    )
+    command.add_argument(
+        "--metrics-host", default=LOOPBACK, metavar="HOST", help=f"address that it listens on (default: {LOOPBACK})"
+    )
+    command.add_argument(
+        "--log",
+        choices=("text", "json"),
+        default="text",
+        help="lines for people, or everything that is told as JSON, an object a line (default: text)",
+    )
+    command.add_argument(
+        "--log-level",
+        type=str.upper,
+        choices=LEVELS,
+        help="from which on what happens inside is logged (default: WARNING as text, INFO as JSON)",
+    )
+    command.add_argument("--verbose", action="store_true", help="the same as --log-level DEBUG")
 
 
 async def serve(options: argparse.Namespace) -> int:
-    """Serve until the process is told to stop.
+    """Serve until the process is told to stop. Why it cannot start is told; returns the exit status."""
+    with logged(_log_settings(options)):
+        try:
+            return await _serve(options)
+        except (VoiceloopError, OSError) as error:
+            complain(error)
+            return 1
 
-    Raises:
-        VoiceloopError: it cannot start.
-    """
+
+def _log_settings(options: argparse.Namespace) -> ServeSettings:
+    return ServeSettings(log=options.log, log_level="DEBUG" if options.verbose else options.log_level)
+
+
+async def _serve(options: argparse.Namespace) -> int:
     from voiceloop.server.listening import bind
 
     _check(options)
-    logging.getLogger("voiceloop").setLevel(logging.DEBUG if options.verbose else logging.WARNING)
     local = _is_local(options)
     host = LOOPBACK if local else options.host if options.host is not None else _ANY
     sockets = bind(host, options.port)  # a port that is taken is told before the models load
     try:
         port = sockets[0].getsockname()[1]
-        settings = ServeSettings(
+        settings = replace(
+            _log_settings(options),
             host=host,
             port=port,
             public_url=options.public_url,
             store=_store(options.store),
             recordings=options.recordings,
             drain=options.drain,
+            metrics_port=options.metrics_port,
+            metrics_host=options.metrics_host,
         )
-        with _told():
-            if not local:
-                return await _run(options, settings, sockets, None)
-            from voiceloop.server.local import local_access
+        if not local:
+            return await _run(options, settings, sockets, None)
+        from voiceloop.server.local import local_access
 
-            with local_access(port) as access:
-                settings = replace(settings, public_url=access.base, local_token=access.token)
-                return await _run(options, settings, sockets, _local_setup(options, access.base))
+        with local_access(port) as access:
+            settings = replace(settings, public_url=access.base, local_token=access.token)
+            return await _run(options, settings, sockets, _local_setup(options, access.base))
     finally:
         for each in sockets:
             each.close()
@@ -119,7 +149,6 @@ async def _run(
             options.workers,
             sockets=sockets,
             setup=setup,
-            verbose=options.verbose,
         )
     from voiceloop.server.serve import serve_here
     from voiceloop.server.worker import options_of
@@ -200,18 +229,3 @@ def _store(given: str | None) -> str | None:
         return None
     note(f"Records of calls are kept in {DEFAULT_STORE.removeprefix('sqlite:///')}; see voiceloop calls.")
     return DEFAULT_STORE
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say of several things that are missing each in a line of its own."""
-    try:
-        yield
-    except CannotStart as problem:
-        if len(problem.problems) == 1:
-            raise
-        raise _Several(problem.told.removeprefix("voiceloop: ")) from problem
-
-
-class _Several(VoiceloopError):
-    """Several things to mend, in several lines."""

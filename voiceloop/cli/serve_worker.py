@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import logging
 import socket
 import sys
 
 from voiceloop.cli.load import load_bot
 from voiceloop.errors import VoiceloopError
-from voiceloop.server.starting import CannotStart
-from voiceloop.server.worker import CANNOT_START, prefix_output, read_task, work
+from voiceloop.server.console import complain
+from voiceloop.server.observing import logged
+from voiceloop.server.worker import CANNOT_START, Task, prefix_output, read_task, work
 
 __all__ = ["main"]
 
@@ -24,15 +24,17 @@ def main() -> int:
         task = read_task(supervisor)
     except EOFError:
         return 1
-    prefix_output(task.number)
-    logging.basicConfig(
-        level=logging.DEBUG if task.verbose else logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr
-    )
+    if task.settings.log == "text":
+        prefix_output(task.number)
+    with logged(task.settings, worker=str(task.number)):
+        return _work(task, supervisor)
+
+
+def _work(task: Task, supervisor: socket.socket) -> int:
     try:
         asyncio.run(work(load_bot(task.bot), task, supervisor))
     except (VoiceloopError, OSError) as error:
-        problem = error if isinstance(error, CannotStart) else CannotStart([str(error)])
-        print(problem.told, file=sys.stderr, flush=True)
+        complain(error)
         return CANNOT_START
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from voiceloop import __version__, wallclock
 from voiceloop.call import Call
+from voiceloop.flight.brought import brought_values
 from voiceloop.flight.redact import Redaction
 from voiceloop.llm.aggregator import LLMAggregator
 from voiceloop.llm.base import LLM
@@ -41,7 +42,9 @@ def header_of(call: Call, processors: Sequence[Processor], at: float, redaction:
             "direction": call.direction,
             "params": {name: redaction.text(value) for name, value in call.params.items()},
             "language": call.language,
+            "answered_by": call.answered_by,
         },
+        **({} if call.carried is None else {"brought": brought_values(call.carried, redaction)}),
         "stages": [processor.name for processor in processors],
         "line": _line(call),
         "carrier": call.carrier is not None,

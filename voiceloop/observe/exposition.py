@@ -102,8 +102,9 @@ async def serving_metrics(
         try:
             await site.start()
         except OSError as error:
-            why = error.strerror or error
-            raise VoiceloopError(f"the metrics cannot be served at {host}:{port}: {why}; take another port") from error
+            number = error.errno or 0  # a negative one is of the look-up of a name
+            why = os.strerror(number) if number > 0 else error.strerror or error
+            raise VoiceloopError(f"the metrics cannot be served at {host}, port {port}: {why}") from error
         address = runner.addresses[0]
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         yield f"http://{shown}:{address[1]}/metrics"

@@ -16,7 +16,7 @@ from typing import IO, Any, Final, Literal
 from voiceloop.log_context import CALL
 from voiceloop.observe.lines import field, masked, one_line
 
-__all__ = ["CALLS", "WORDS", "JsonLines", "TextLines", "configure_logging"]
+__all__ = ["CALLS", "WORDS", "JsonLines", "Level", "TextLines", "configure_logging", "is_json"]
 
 CALLS: Final = "voiceloop.calls"
 """The logger of how calls go; see `voiceloop.observe.call_log`."""
@@ -137,6 +137,11 @@ def configure_logging(
     root.setLevel(max(numbers[level], logging.WARNING))
     logging.getLogger("voiceloop").setLevel(numbers[level])
     return handler
+
+
+def is_json() -> bool:
+    """Whether this process logs as JSON by `configure_logging`: then nothing else should stand between the lines."""
+    return any(isinstance(each.formatter, JsonLines) for each in logging.getLogger().handlers)
 
 
 class _Handler(logging.StreamHandler[IO[str]]):

@@ -264,9 +264,15 @@ class Driver(Tape):
 
     async def arrival(self) -> None:
         """Wait, in a task of the call, until the recording has something for it."""
-        if not self.free:
-            future = self._arrivals[self.running] = self.loop.create_future()
+        if self.free:
+            return
+        number = self.running
+        future = self._arrivals[number] = self.loop.create_future()
+        try:
             await future
+        finally:  # it may have been given up
+            if self._arrivals.get(number) is future:
+                del self._arrivals[number]
 
     @property
     def leaving(self) -> bool:

@@ -123,11 +123,13 @@ class ReplayJournal(Driver):
         return 0.0 if self.free else next(self._judged, 0.0)
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Wait until it came; what stands in for it takes no time."""
-        while not self.free and self.next_in(Kind.AWAITED) is None and not self.leaving:
-            await self.arrival()
-        if self.next_in(Kind.AWAITED) is not None and not self.free:
-            self.take()
+        """Wait until it came, or was given up; what stands in for it takes no time."""
+        try:
+            while not self.free and self.next_in(Kind.AWAITED) is None and not self.leaving:
+                await self.arrival()
+        finally:
+            if self.next_in(Kind.AWAITED) is not None:
+                self.take()
         return await work()
 
     async def tool(self, run: Callable[[], Awaitable[Any]]) -> Any:

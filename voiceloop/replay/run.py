@@ -13,6 +13,7 @@ from voiceloop.call import Call
 from voiceloop.cli.load import load_bot
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import FaultPolicy, describe
+from voiceloop.flight.brought import TooLong
 from voiceloop.flight.items import from_json, to_json
 from voiceloop.flight.reader import BadFlight, Flight, read_flight
 from voiceloop.pipeline import Pipeline, pipeline_of
@@ -21,6 +22,7 @@ from voiceloop.replay.journal import ReplayJournal
 from voiceloop.replay.line import transport_of
 from voiceloop.replay.loop import ReplayLoop
 from voiceloop.replay.providers import ReplayRuntime, substitutes_of
+from voiceloop.replay.restored import brought, restore
 from voiceloop.runtime import Limits
 
 __all__ = ["Replayed", "bot_of", "flight_to_drive", "replay"]
@@ -91,11 +93,18 @@ def flight_to_drive(path: str | PathLike[str] | Flight) -> Flight:
     """
     flight = path if isinstance(path, Flight) else read_flight(path)
     if flight.redacted:
-        left_out = " and ".join(flight.redacted)
-        raise BadFlight(f"{flight.path} was recorded without {left_out}: it can be inspected, not replayed")
+        raise _not_whole(flight, " and ".join(flight.redacted))
     if flight.header["line"]["kind"] != "TwilioTransport":
         raise BadFlight(f"{flight.path}: a call over a {flight.header['line']['kind']} cannot be replayed")
+    try:
+        brought(flight)
+    except TooLong as error:
+        raise _not_whole(flight, f"what the call brought along ({error})") from None
     return flight
+
+
+def _not_whole(flight: Flight, left_out: str) -> BadFlight:
+    return BadFlight(f"{flight.path} was recorded without {left_out}: it can be inspected, not replayed")
 
 
 def _require_no_loop() -> None:
@@ -147,23 +156,13 @@ async def _call(flight: Flight, driver: ReplayJournal, bot: Bot) -> None:
         limits=Limits(**header["limits"]),
         faults=FaultPolicy(**header["faults"]),
     )
-    about = dict(header["call"])
-    about.pop("language")
-    call = Call(transport_of(header), runtime=runtime, **about)
+    told = ("id", "caller", "number", "direction", "params")
+    call = Call(transport_of(header), runtime=runtime, **{name: header["call"][name] for name in told})
     call.made_by = bot
     call.journal = driver
-    call.replayed = True
-    if header["carrier"]:
-        call.carrier = _NoCarrier()
+    restore(call, flight)
     pipeline = await pipeline_of(bot, call)
     await pipeline.run(call)
-
-
-class _NoCarrier:
-    """Stands for the account's control of calls; the journal says what came of it."""
-
-    async def transfer(self, call_id: str, to: str) -> None:
-        """Nothing is done."""
 
 
 def _reports(flight: Flight, driver: ReplayJournal) -> Difference | None:

@@ -207,11 +207,19 @@ def _request(scope: Scope, receive: Receive) -> Request:
         scope.get("method", "GET"),
         path,
         f"{raw_path}?{query}" if query else raw_path,
-        MultiDict(parse_qsl(query, keep_blank_values=True, max_num_fields=200) if len(query) < 16_384 else []),
+        MultiDict(_fields(query)),
         headers,
         lambda limit: _read(receive, limit),
         (scope.get("client") or ("",))[0],
     )
+
+
+def _fields(query: str) -> list[tuple[str, str]]:
+    """Those of a query; none when there are more than we have ever asked for."""
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=200) if len(query) < 16_384 else []
+    except ValueError:
+        return []
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

@@ -43,6 +43,8 @@ class BoundedRunner(web.AppRunner):
             "keepalive_timeout": header_wait,
             "lingering_time": linger,
             "access_log": None,
+            # Twilio compresses nothing, and what is not unpacked is no bomb.
+            "auto_decompress": False,
             "logger": _sparing_log(),
         }
         app.middlewares.insert(0, self._watch())

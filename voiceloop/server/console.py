@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from voiceloop.call import Call
+from voiceloop.observe.logs import is_json
 from voiceloop.report import CallReport
 from voiceloop.server.ending import Stage
+from voiceloop.server.starting import CannotStart
 
 if TYPE_CHECKING:
     from voiceloop.server.phone import Phone
 
-__all__ = ["Console", "note", "say"]
+__all__ = ["Console", "complain", "note", "say", "warn"]
+
+log: Final = logging.getLogger("voiceloop.server")
 
 
 def say(text: str) -> None:
-    """Print to standard output. That nobody reads it harms no call."""
-    with suppress(OSError, ValueError):
-        print(text, flush=True)
+    """Print to standard output; where logs are JSON, log it line by line. That nobody reads it harms no call."""
+    _tell(text, sys.stdout, logging.INFO)
 
 
 def note(text: str) -> None:
-    """Print to standard error."""
+    """The same to standard error."""
+    _tell(text, sys.stderr, logging.INFO)
+
+
+def warn(text: str) -> None:
+    """The same for what somebody should look after."""
+    _tell(text, sys.stderr, logging.WARNING)
+
+
+def complain(error: Exception, advice: str = "") -> None:
+    """Tell why a server cannot start.
+
+    Args:
+        advice: a further line.
+    """
+    problem = error if isinstance(error, CannotStart) else CannotStart([str(error)])
+    told = "\n".join(problem.problems) if is_json() else problem.told
+    _tell("\n".join(filter(None, (told, advice))), sys.stderr, logging.ERROR)
+
+
+def _tell(text: str, stream: IO[str], level: int) -> None:
+    if is_json():
+        for line in filter(None, map(str.strip, text.splitlines())):
+            log.log(level, "%s", line)
+        return
     with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=stream, flush=True)
 
 
 class Console:

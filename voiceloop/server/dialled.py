@@ -48,6 +48,7 @@ def leave_message(call: Call, text: str) -> None:
         call.interrupt(answer)
     call.say(text, interruptible=False)
     call.hang_up(MESSAGE_LEFT)
+    call.to_be_heard = True
 
 
 class Dialled:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from voiceloop.observe.lines import one_line
 from voiceloop.server.phone_options import PhoneError, PhoneOptions, public_base
 from voiceloop.twilio.signature import (
     SETTINGS_HEADER,
@@ -26,6 +27,8 @@ log = logging.getLogger("voiceloop.phone")
 
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:\d{1,5})?")
 Form = list[tuple[str, str]]
+_LONGEST: Final = 2000
+"""Characters of a text in the log."""
 
 
 class Sparingly:
@@ -39,7 +42,8 @@ class Sparingly:
         self._unsaid = 0
 
     def warning(self, message: str, *values: object) -> None:
-        """Log a warning, if there is room."""
+        """Log a warning, if there is room. Texts in it are kept on one line; one that takes time to make may be given
+        as a function."""
         now = asyncio.get_running_loop().time()
         if now >= self._until:
             self._until, self._left = now + self._period, self._lines
@@ -50,7 +54,8 @@ class Sparingly:
         if self._unsaid:
             log.warning("%d more warnings of this kind were left out", self._unsaid)
             self._unsaid = 0
-        log.warning(message, *values)
+        made = (value() if callable(value) else value for value in values)
+        log.warning(message, *(one_line(value, _LONGEST) if isinstance(value, str) else value for value in made))
 
 
 class Door:
@@ -98,7 +103,7 @@ class Door:
         url = self.url_of(request)
         if self._matches(request, url, form, body):
             return True
-        self._sparingly.warning("%s", self._diagnosis(request, url, form, body))
+        self._sparingly.warning("%s", lambda: self._diagnosis(request, url, form, body))
         return False
 
     def handshake_is_genuine(self, request: Request) -> bool:

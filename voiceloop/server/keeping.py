@@ -2,13 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
+from voiceloop.errors import VoiceloopError
+from voiceloop.offload import offload
 from voiceloop.server.phone import Phone
 
-__all__ = ["keeping"]
+__all__ = ["can_keep", "keeping"]
+
+log = logging.getLogger("voiceloop.store")
+
+
+async def can_keep(store: str | None = None, recordings: str | os.PathLike[str] | None = None) -> None:
+    """See before anything is loaded that records and sound can be kept. A database server that is down is only told:
+    records wait for it.
+
+    Args:
+        store: as of `keeping`; the file and tables are made.
+        recordings: as of `keeping`; the folder is made.
+
+    Raises:
+        VoiceloopError: they cannot.
+    """
+    if recordings is not None:
+        await offload(_try_folder, Path(recordings))
+    if store is None:
+        return
+    from voiceloop.store.database import Database
+    from voiceloop.store.store_errors import StoreError
+
+    with Database(store) as database:
+        try:
+            await offload(database.open)
+        except StoreError as error:
+            if database.file is not None:
+                raise
+            log.warning(
+                "calls are answered, and their records wait on the disk until the database takes them: %s", error
+            )
+
+
+def _try_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = "it is not a folder" if folder.exists() and not folder.is_dir() else error.strerror or error
+        raise VoiceloopError(f"recordings cannot be kept in {folder}: {why}") from error
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from voiceloop.call import Call
@@ -25,12 +26,13 @@ from voiceloop.server.claims import Claims, claim_folder
 from voiceloop.server.door import Door, Form, Sparingly
 from voiceloop.server.http import BodyTooLong, Refusal, Reply, Request
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
-from voiceloop.server.returns import Fate, Keeper, Returns
+from voiceloop.server.returns import LOST, Fate, Keeper, Returns
 from voiceloop.server.streams import Streams
-from voiceloop.server.voice import Voice
+from voiceloop.server.voice import STREAM_WAIT, Voice
 from voiceloop.server.webhook import AnsweredBy, BadWebhook, CallStatus, IncomingCall, LatestStatuses, read_form
 from voiceloop.twilio.connections import ConnectionManager
 from voiceloop.twilio.media import Bot
+from voiceloop.twilio.signature import SIGNATURE_HEADER
 from voiceloop.twilio.socket import Socket
 from voiceloop.twilio.token import StreamTokens
 from voiceloop.wallclock import unix
@@ -76,7 +78,7 @@ class Phone:
         ``media.unsigned`` (a wrong signature under a valid token),
         ``status.stale``."""
         self.stopping = False
-        """No more calls are taken, but for streams whose webhook was answered before."""
+        """No more calls are taken, but for streams whose webhook was answered before, and calls that come back."""
         self.closed = False
         """Not even those."""
         self.streams_until = 0.0
@@ -102,6 +104,7 @@ class Phone:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._statuses = LatestStatuses()
+        self._told = Webhooks(replace(options.webhooks, asks=1))
         if options.on_call is not None:
             self.on_call.append(options.on_call)
         if options.on_status is not None:
@@ -177,6 +180,11 @@ class Phone:
         """How a call goes. Twilio may say things twice, or late: what is no news is only counted."""
         form = await self.form(request, "status")
         fields = dict(form)
+        if self.options.check and self._told.refusal(
+            request.headers.get(SIGNATURE_HEADER, ""), fields.get("CallSid", ""), self.now()
+        ):
+            self.counts["status.stale"] += 1  # the very same request: somebody may have kept it
+            return Reply(status=204)
         if "AnsweredBy" in fields and "CallStatus" not in fields:
             await self._tell(self.on_answered_by, AnsweredBy.of(form), "on_answered_by")
             return Reply(status=204)
@@ -216,7 +224,7 @@ class Phone:
     @property
     def full(self) -> bool:
         """Whether as many calls are on the line as are taken."""
-        return len(self.calls) >= self.options.most_calls
+        return len(self.calls) + self._streams.coming >= self.options.most_calls
 
     def now(self) -> float:
         """Seconds on the clock that all processes of this server share: in virtual time the loop's."""
@@ -263,7 +271,9 @@ class Phone:
 
     def leave(self, number: int) -> None:
         """It is no more. Harmless when it never was."""
-        self.calls.pop(number, None)
+        call = self.calls.pop(number, None)
+        if call is not None and call.ending in LOST and self.options.returns:  # it will ask what to do in a moment
+            self.streams_until = max(self.streams_until, asyncio.get_running_loop().time() + STREAM_WAIT)
         if not self.calls:
             self._quiet.set()
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
+from voiceloop.observe.logs import is_json
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.rehearsal import REHEARSAL
 from voiceloop.report import CallReport
@@ -62,7 +63,7 @@ class ReloadedBot:
             return Pipeline([call.transport])
         loaded = await self._ready(self.file.enter)
         call.on_end(lambda report: self._left(loaded, report))
-        loaded.runtime.console = True
+        loaded.runtime.console = not is_json()
         call.runtime, call.made_by = loaded.runtime, loaded.module.bot
         return await pipeline_of(loaded.module.bot, call)
 

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from voiceloop.carried import Carried
+from voiceloop.cut_off import settled
+from voiceloop.leaving import LOST
 
 if TYPE_CHECKING:
     from voiceloop.call import Call
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LOST", "Fate", "Keeper", "Returns", "carry"]
 
-LOST: Final = ("disconnected", "replaced")
-"""Reasons for the end of a call that only lost its line: the call itself may go on."""
 _REMEMBERED: Final = 10_000
 """Ended calls that are remembered."""
 _WAIT: Final = 60.0
@@ -63,12 +63,14 @@ class Returns:
     def _report(self, call: Call, over: asyncio.Future[None], before: Carried | None, report: CallReport) -> None:
         now = asyncio.get_running_loop().time()
         live = self._live.get(call.id)
-        if live is not None and live[0] is call:
+        newest = live is not None and live[0] is call
+        if newest:
             del self._live[call.id]
         if report.reason in LOST:
-            streams = (before.streams if before else 0) + 1
-            self._lost[call.id] = now + _WAIT, _of(report, streams)
+            if newest:
+                self._lost[call.id] = now + _WAIT, _of(call, report, (before.streams if before else 0) + 1)
         else:
+            self._lost.pop(call.id, None)
             self._ended[call.id] = now
         if not over.done():
             over.set_result(None)
@@ -76,7 +78,10 @@ class Returns:
 
     async def fate(self, call_sid: str) -> Fate:
         """What became of a call that asks what to do again."""
-        if call_sid in self._live or call_sid in self._lost:
+        if call_sid in self._live:
+            call, _ = self._live[call_sid]
+            return "ended" if call.done and call.ending not in LOST else "lost"
+        if call_sid in self._lost:
             return "lost"
         return "ended" if call_sid in self._ended else "unknown"
 
@@ -102,14 +107,15 @@ class Returns:
             self._ended.popitem(last=False)
 
 
-def _of(report: CallReport, streams: int) -> Carried:
+def _of(call: Call, report: CallReport, streams: int) -> Carried:
     return Carried(
-        [replace(message) for message in report.conversation],
+        [settled(replace(message)) for message in report.conversation],
         list(report.turns),
-        dict(report.usage),
+        dict(call.usage),  # a report has split some of it off
         list(report.faults),
         report.duration,
         streams,
+        report.served,
     )
 
 

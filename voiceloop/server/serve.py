@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,17 +15,18 @@ from aiohttp import web
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
+from voiceloop.observe.logs import is_json
 from voiceloop.runtime import Runtime
 from voiceloop.server.aiohttp_app import app_of
 from voiceloop.server.bounded import BoundedRunner
-from voiceloop.server.console import Console, say
+from voiceloop.server.console import Console, complain, say
 from voiceloop.server.ending import Ending
-from voiceloop.server.keeping import keeping
+from voiceloop.server.keeping import can_keep, keeping
 from voiceloop.server.listening import Entrance, cannot_listen, where
+from voiceloop.server.observing import metrics_served, observed, with_own_log
 from voiceloop.server.opening import open_phone
 from voiceloop.server.phone import Phone, PhoneError, PhoneOptions
 from voiceloop.server.serve_settings import ServeSettings
-from voiceloop.server.starting import CannotStart
 from voiceloop.twilio.media import Bot
 
 __all__ = ["Serving", "serve", "serve_here", "serving_phone"]
@@ -85,6 +85,7 @@ def serve(
     workers: int = 1,
     store: str | None = None,
     recordings: str | os.PathLike[str] | None = None,
+    metrics_port: int | None = None,
 ) -> None:
     """Answer the phone until the process is told to stop; then it returns.
 
@@ -110,17 +111,24 @@ def serve(
             behind ``if __name__ == "__main__":``.
         store: URL of a database for the records of calls, such as ``sqlite:///voiceloop-calls.db``; None keeps none.
         recordings: a folder for the sound of every call; None keeps none.
+        metrics_port: where ``GET /metrics`` is served, on loopback; None serves none.
 
     Raises:
         SystemExit: it cannot start.
     """
     folder = None if recordings is None else os.fspath(recordings)
-    settings = ServeSettings(host=host, port=port, public_url=public_url, store=store, recordings=folder)
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        public_url=public_url,
+        store=store,
+        recordings=folder,
+        metrics_port=metrics_port,
+    )
     try:
-        status = asyncio.run(_serve(bot, settings, runtime, options, workers))
+        status = asyncio.run(_serve(bot, with_own_log(settings), runtime, options, workers))
     except VoiceloopError as error:
-        problem = error if isinstance(error, CannotStart) else CannotStart([str(error)])
-        print(f"{problem.told}\nLook at everything with `voiceloop doctor`.", file=sys.stderr, flush=True)
+        complain(error, "Look at everything with `voiceloop doctor`.")
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # while the models were loading
         raise SystemExit(130) from None
@@ -157,11 +165,15 @@ async def serve_here(
     Raises:
         VoiceloopError: it cannot start.
     """
-    console = Console()
     without_noise(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
+        metrics = await stack.enter_async_context(metrics_served(settings))
         if runtime is None:
-            runtime = await stack.enter_async_context(Runtime(console=True))
+            runtime = await stack.enter_async_context(Runtime(console=not is_json()))
+
+        async def before(phone: Phone) -> None:
+            await stack.enter_async_context(observed(phone, settings))
+
         serving = serving_phone(
             bot,
             host=settings.host,
@@ -171,13 +183,15 @@ async def serve_here(
             store=settings.store,
             recordings=settings.recordings,
             sockets=sockets,
+            before=before,
         )
         served = await stack.enter_async_context(serving)
-        served.phone.on_call.insert(0, console.began)
         # Not before: a signal that comes while the models load ends the process at once.
-        ending = Ending(lambda stage: console.ending(stage, served.phone))
+        ending = Ending(lambda stage: Console().ending(stage, served.phone))
         ending.on_signals()
         say(setup(served))
+        if metrics is not None:
+            say(f"Metrics: {metrics.url}")
         if served.phone.options.carrier is None and settings.local_token is None:
             say("TWILIO_ACCOUNT_SID is not set: calls can be answered, but call.transfer will fail.")
         await ending.carried_out(served.phone)
@@ -212,6 +226,7 @@ async def serving_phone(
     options = options or PhoneOptions()
     if public_url is not None:
         options = replace(options, public_url=public_url)
+    await can_keep(store, recordings)
     async with AsyncExitStack() as stack:
         phone = await stack.enter_async_context(open_phone(bot, runtime=runtime, options=options, tell=tell))
         await stack.enter_async_context(keeping(phone, store, recordings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 
@@ -29,6 +29,14 @@ class ServeSettings:
     """Folder for the sound of every call; None keeps none."""
     drain: float | None = None
     """Seconds that live calls may go on at SIGTERM; None: as `PhoneOptions` say."""
+    metrics_port: int | None = None
+    """Port of ``GET /metrics``; 0 takes a free one, None serves none."""
+    metrics_host: str = LOOPBACK
+    """Address that it listens on. Whoever reaches it can read the metrics."""
+    log: Literal["text", "json"] = "text"
+    """``text``: lines for people. ``json``: everything that is told, how calls go included, is a record of the log."""
+    log_level: str | None = None
+    """From which on records are written; None: WARNING as text, INFO as JSON."""
     local_token: str | None = field(default=None, repr=False)
     """Stands for the auth token of a server that takes only simulated calls from this machine."""
 

@@ -37,6 +37,8 @@ class Streams:
         self._phone = phone
         self._handshakes: Handshakes[asyncio.Timeout] = Handshakes(phone.options.most_handshakes)
         self._numbered = 0
+        self.coming = 0
+        """Streams that have shown their token, and whose calls have not begun."""
 
     async def take(self, request: Request, accept: Callable[[], Awaitable[Socket]]) -> None:
         """Take a stream; returns when it is over.
@@ -68,8 +70,12 @@ class Streams:
                 transport.started.call_sid,
                 phone.door.url_of(request).partition("?")[0],
             )
+        if phone.closed or phone.full:  # others were faster
+            self._refused(f"call {transport.started.call_sid}: {len(phone.calls)} are on the line")
+            await _part(socket, TRY_AGAIN_LATER, "too many calls")
+            return
         try:
-            await self._run(transport, await self._carried(transport))
+            await self._run(transport)
         except TooManyCalls as error:
             self._refused(f"call {transport.started.call_sid}: {error}")
             await socket.close(code=TRY_AGAIN_LATER, message=b"too many calls")
@@ -139,11 +145,16 @@ class Streams:
             return await phone.take_up(started.call_sid) or Carried([])
         return None
 
-    async def _run(self, transport: TwilioTransport, carried: Carried | None) -> None:
+    async def _run(self, transport: TwilioTransport) -> None:
         phone = self._phone
         self._numbered += 1
         number = self._numbered
         answered_by = transport.started.parameters.pop("answered_by", "")
+        self.coming += 1  # its place is taken
+        try:
+            carried = await self._carried(transport)
+        finally:
+            self.coming -= 1
 
         def begin(call: Call) -> None:
             call.answered_by = answered_by

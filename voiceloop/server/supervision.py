@@ -91,6 +91,11 @@ class Supervision:
         return sum(slot.current is not None and slot.current.ready for slot in self._slots.values())
 
     @property
+    def rolling(self) -> bool:
+        """Whether workers are still to be replaced."""
+        return bool(self._rolling) or self._is_rolling()
+
+    @property
     def alive(self) -> int:
         """Processes that have not ended."""
         return len(self._processes)
@@ -173,9 +178,11 @@ class Supervision:
         if found.ready and now - found.since >= self._options.steady:
             slot.deaths = 0
         slot.deaths += 1
-        if not self._ever_ready and (told or slot.deaths >= self._options.tries):
+        if not self._ever_ready and told:
+            return [Do("give up", slot.number, process, "it cannot start: mend what it has told above")]
+        if not self._ever_ready and slot.deaths >= self._options.tries:
             times = "" if slot.deaths == 1 else f", the {_nth(slot.deaths)} time in a row"
-            return [Do("give up", slot.number, process, f"it ended {how} before it was ready{times}")]
+            return [Do("give up", slot.number, process, f"it ended {how} before it was ready{times}: it is given up")]
         if slot.number in self._rolling:
             self._rolling.remove(slot.number)
         if found.ready and slot.deaths == 1:

@@ -19,8 +19,9 @@ from voiceloop.twilio.signature import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
     from voiceloop.server.phone import Phone
+    from voiceloop.server.returns import Fate
 
-__all__ = ["AGAIN", "OUT", "TOKEN", "Voice"]
+__all__ = ["AGAIN", "OUT", "STREAM_WAIT", "TOKEN", "Voice"]
 
 log = logging.getLogger("voiceloop.phone")
 
@@ -31,7 +32,7 @@ OUT: Final = "out"
 """Names the query's field with the parameters of a call that we dialled."""
 OWN: Final = (TOKEN, AGAIN, "caller", "number", "direction", "answered_by")
 """Stream parameters that are ours."""
-_STREAM_WAIT: Final = 3.0
+STREAM_WAIT: Final = 3.0
 """Seconds from the webhook's answer to its stream, for a server that stops. Twilio needs one or two."""
 
 
@@ -54,14 +55,18 @@ class Voice:
         if phone.options.check:
             await self._not_replayed(request, incoming)
         again = _count(request.query.get(AGAIN, ""))
-        if again and (reply := await self._farewell(incoming, again)) is not None:
-            return reply
-        if phone.stopping or phone.full:
+        ours = False
+        if again:
+            fate = await phone.fate(incoming.call_sid)
+            if (reply := self._farewell(incoming, again, fate)) is not None:
+                return reply
+            ours = fate == "lost" and not phone.closed
+        if phone.full or (phone.stopping and not ours):
             return self._busy(request, incoming, again)
         try:
             given = await self._parameters(incoming, request)
             stream = tw.connect_stream(self._stream_url(request), self._all_parameters(incoming, given, again))
-            phone.streams_until = asyncio.get_running_loop().time() + _STREAM_WAIT
+            phone.streams_until = asyncio.get_running_loop().time() + STREAM_WAIT
             return _twiml(stream, *self._return(request, again))
         except Exception as error:
             line, detail = describe(error)
@@ -77,10 +82,14 @@ class Voice:
         """
         phone, now = self._phone, self._phone.now()
         signature, remembered = request.headers.get(SIGNATURE_HEADER, ""), phone.options.webhooks.remembered
-        until = await phone.claims.claimed_until(f"webhook {signature}", now + remembered)
+        # First for this call, then for any: of the same request moved to another call only the second was there before.
+        until = await phone.claims.claimed_until(f"webhook {signature} {incoming.call_sid}", now + remembered)
+        why = ""
         if until is not None:
             phone.webhooks.was_answered(signature, incoming.call_sid, until - remembered, now)
-        if why := phone.webhooks.refusal(signature, incoming.call_sid, now):
+        elif await phone.claims.claimed_until(f"webhook {signature}", now + remembered) is not None:
+            why = "it was for another call"
+        if why := why or phone.webhooks.refusal(signature, incoming.call_sid, now):
             phone.counts["voice.refused"] += 1
             phone.counts["voice.replayed"] += 1
             phone.sparingly.warning(
@@ -99,10 +108,10 @@ class Voice:
         )
         raise Refusal(405, "expected POST, as Twilio's console has it by default\n", ("Allow", "POST"))
 
-    async def _farewell(self, incoming: IncomingCall, again: int) -> Reply | None:
+    def _farewell(self, incoming: IncomingCall, again: int, fate: Fate) -> Reply | None:
         """The end of a call whose stream is over: it is hung up, unless it only lost its line."""
         phone = self._phone
-        if await phone.fate(incoming.call_sid) == "ended":
+        if fate == "ended":
             return _twiml(tw.hang_up())
         phone.counts["voice.again"] += 1
         if again <= phone.options.returns:
@@ -153,7 +162,7 @@ class Voice:
             cut["answered_by"] = who
         if again:
             cut[AGAIN] = str(again)
-        return {TOKEN: self._phone.tokens.make(incoming.call_sid), **cut, **given}
+        return {**given, **cut, TOKEN: self._phone.tokens.make(incoming.call_sid)}
 
     def _stream_url(self, request: Request) -> str:
         path = f"{request.prefix('/voice')}/media"

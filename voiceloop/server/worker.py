@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from voiceloop.loopnoise import without_noise
+from voiceloop.observe.logs import is_json
 from voiceloop.runtime import Runtime
-from voiceloop.server.console import Console
 from voiceloop.server.ending import Ending, Stage
+from voiceloop.server.observing import observed
 from voiceloop.server.phone import Phone
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.serve import serving_phone
@@ -50,7 +51,6 @@ class Task:
     """File descriptors of the sockets that listen."""
     folder: str
     """What the workers of a server share."""
-    verbose: bool
     settings: ServeSettings
 
     def as_json(self) -> str:
@@ -98,13 +98,13 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
     tie = _Tie(reader, writer)
     listening = [socket.socket(fileno=number) for number in task.sockets]
     siblings = Siblings(task.folder, str(task.process), keeps_records=task.settings.store is not None)
-    console = Console()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tie.aclose)
-        runtime = await stack.enter_async_context(Runtime(console=True))
+        runtime = await stack.enter_async_context(Runtime(console=not is_json()))
 
         async def before(phone: Phone) -> None:
             await stack.enter_async_context(siblings.join(phone))
+            await stack.enter_async_context(observed(phone, task.settings))
 
         served = await stack.enter_async_context(
             serving_phone(
@@ -119,7 +119,6 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
             )
         )
         phone = served.phone
-        phone.on_call.insert(0, console.began)
         ending = Ending()
         tie.obey(ending)
         options = phone.options

@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +22,10 @@ from typing import Any, Final
 
 from voiceloop.runtime import Runtime
 from voiceloop.server.claims import WORKERS_VARIABLE
-from voiceloop.server.console import note, say
+from voiceloop.server.console import say, warn
 from voiceloop.server.ending import Stage
 from voiceloop.server.listening import bind
+from voiceloop.server.observing import MetricsServed, metrics_served
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.serve_settings import ServeSettings
 from voiceloop.server.supervision import Do, Supervision, SupervisionOptions
@@ -73,7 +74,6 @@ async def supervise(
     *,
     sockets: Sequence[socket.socket] = (),
     setup: str | None = None,
-    verbose: bool = False,
     options: SupervisionOptions | None = None,
 ) -> int:
     """Keep workers at work until the process is told to stop; returns its exit status.
@@ -98,7 +98,9 @@ async def supervise(
     bot = str(Path(bot).absolute())  # noqa: ASYNC240 - that asks no disk
     folder = tempfile.mkdtemp(prefix="voiceloop-")  # for its owner alone
     try:
-        return await _Supervisor(bot, settings, workers, listening, folder, setup, verbose, options).run()
+        async with AsyncExitStack() as stack:
+            metrics = await stack.enter_async_context(metrics_served(settings, folder=f"{folder}/metrics"))
+            return await _Supervisor(bot, settings, workers, listening, folder, setup, metrics, options).run()
     finally:
         for each in listening:
             each.close()
@@ -132,7 +134,7 @@ class _Supervisor:
         listening: Sequence[socket.socket],
         folder: str,
         setup: str | None,
-        verbose: bool,
+        metrics: MetricsServed | None,
         options: SupervisionOptions | None,
     ) -> None:
         self._bot = bot
@@ -141,7 +143,7 @@ class _Supervisor:
         self._listening = listening
         self._folder = folder
         self._setup = setup
-        self._verbose = verbose
+        self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._supervision = Supervision(workers, options)
         self._workers: dict[int, _Worker] = {}
@@ -149,13 +151,14 @@ class _Supervisor:
         self._stage = Stage.RUNNING
         self._told_setup = False
         self._told_all = False
+        self._told_rolled = True
         self._status = 0
         self._over = asyncio.Event()
         self._do: Mapping[str, Callable[[Do], None]] = {
             "start": self._start,
             "leave": lambda do: self._order(do.process, "leave"),
             "kill": self._kill,
-            "tell": lambda do: note(f"worker {do.slot}: {do.text}"),
+            "tell": lambda do: warn(f"worker {do.slot}: {do.text}"),
             "give up": self._give_up,
         }
 
@@ -193,6 +196,7 @@ class _Supervisor:
         if not self._supervision.stopping:
             say("The workers are replaced, one after the other.")
             self._carry_out(self._supervision.roll(self._loop.time()))
+            self._told_rolled = False
 
     def _stop(self, stage: Stage) -> None:
         if stage <= self._stage:
@@ -216,7 +220,7 @@ class _Supervisor:
         self._loop.call_later(limit, self._signal, worker, signal.SIGKILL)
 
     def _give_up(self, do: Do) -> None:
-        note(f"worker {do.slot}: {do.text}. It is given up: mend what it has told above.")
+        warn(f"worker {do.slot}: {do.text}")
         self._status = 1
         self._supervision.stop()
         self._over_if_alone()
@@ -247,17 +251,20 @@ class _Supervisor:
             await asyncio.wait([listening], timeout=_STUCK)  # what it said at last
             listening.cancel()
         except OSError as error:
-            note(f"worker {do.slot}: it cannot be started: {error.strerror or error}")
+            warn(f"worker {do.slot}: it cannot be started: {error.strerror or error}")
         finally:
             if worker is not None:
                 del self._workers[do.process]
                 worker.writer.close()
+                if self._metrics is not None:
+                    self._metrics.forget(worker.child.pid)
             with suppress(OSError):
                 os.unlink(Path(self._folder) / f"{do.process}.sock")
         told = status == CANNOT_START
         self._carry_out(self._supervision.has_ended(do.process, self._loop.time(), _how(status), told=told))
 
     async def _spawn(self, do: Do) -> tuple[_Worker, asyncio.StreamReader]:
+        metrics = self._metrics.environment if self._metrics is not None else {}
         ours, theirs = socket.socketpair()
         try:
             numbers = [each.fileno() for each in self._listening]
@@ -269,7 +276,7 @@ class _Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *numbers],
                 process_group=0,  # Ctrl-C in a terminal reaches us alone, and we tell them
-                env={**os.environ, WORKERS_VARIABLE: self._folder, WORKER_VARIABLE: str(do.slot)},
+                env={**os.environ, **metrics, WORKERS_VARIABLE: self._folder, WORKER_VARIABLE: str(do.slot)},
             )
         except BaseException:
             ours.close()
@@ -277,9 +284,7 @@ class _Supervisor:
         finally:
             theirs.close()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_LINE)
-        task = Task(
-            self._bot, do.slot, do.process, tuple(numbers), self._folder, verbose=self._verbose, settings=self._settings
-        )
+        task = Task(self._bot, do.slot, do.process, tuple(numbers), self._folder, settings=self._settings)
         writer.write(task.as_json().encode())
         return _Worker(do.slot, do.process, child, writer), reader
 
@@ -301,11 +306,17 @@ class _Supervisor:
         if not self._told_setup:
             self._told_setup = True
             say(self._setup if self._setup is not None else message["setup"])
+            if self._metrics is not None:
+                say(f"Metrics: {self._metrics.url}")
             if self._setup is None and not message["transfers"]:
                 say("TWILIO_ACCOUNT_SID is not set: calls can be answered, but call.transfer will fail.")
         if not self._told_all and self._supervision.ready == self._wanted:
             self._told_all = True
             say(f"{self._wanted} workers are ready." if self._wanted > 1 else "The worker is ready.")
+
+        if not self._told_rolled and not self._supervision.rolling:
+            self._told_rolled = True
+            say("All workers are replaced; an old one ends with its last call.")
 
     def _order(self, process: int, what: str) -> None:
         if (worker := self._workers.get(process)) is not None:
@@ -314,7 +325,7 @@ class _Supervisor:
             self._loop.call_later(limit, self._signal, worker, signal.SIGKILL)
 
     def _kill(self, do: Do) -> None:
-        note(f"worker {do.slot}: {do.text}")
+        warn(f"worker {do.slot}: {do.text}")
         if (worker := self._workers.get(do.process)) is not None:
             self._signal(worker, signal.SIGABRT)  # it prints where it is
             self._loop.call_later(_STUCK, self._signal, worker, signal.SIGKILL)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from voiceloop.carried import Carried
-from voiceloop.conversation import Message
-from voiceloop.llm.tool_round import NOT_YET
+from voiceloop.cut_off import settled
 from voiceloop.store.record import CallRecord, RecordError, fault_of, message_of, turn_of
 
 __all__ = ["COMES_BACK", "LOST", "CallState", "encode", "lines_of", "read_state"]
@@ -22,8 +21,6 @@ LOST: Final = "lost"
 """The reason of a call whose process died, and which did not come back."""
 COMES_BACK: Final = frozenset({"disconnected", "replaced", "server stopped", "cancelled", LOST})
 """Reasons that are the end of a line, not of the call: it may come back by its ``<Redirect>``."""
-_CUT_OFF: Final = "It was cut off with the line: whether it was done is not known."
-"""What a model is told of a tool that ran when the process died."""
 
 encode: Final = json.JSONEncoder(separators=(",", ":"), default=float).encode
 """A line without its end. In ASCII, so that any text can be written."""
@@ -113,7 +110,7 @@ class CallState:
         for kind, count in record.watchdogs.items():  # a report has split them off
             usage[f"watchdog.{kind}"] = usage.get(f"watchdog.{kind}", 0) + count
         return Carried(
-            messages=[_settled(message_of(values)) for values in record.conversation],
+            messages=[settled(message_of(values)) for values in record.conversation],
             turns=[turn_of(values) for values in record.turns],
             usage=usage,
             faults=[fault_of(values) for values in record.faults],
@@ -186,14 +183,3 @@ def _put(values: list[dict[str, Any]], place: int, value: dict[str, Any]) -> Non
     if not isinstance(value, dict) or not 0 <= place <= len(values):
         raise ValueError("it has no place")
     values[place : place + 1] = [value]
-
-
-def _settled(message: Message) -> Message:
-    """A message for the next line: no tool of the one before can give anything any more."""
-    if any(result.text == NOT_YET for result in message.results):
-        results = [
-            replace(result, text=_CUT_OFF, error=True) if result.text == NOT_YET else result
-            for result in message.results
-        ]
-        message.results = tuple(results)
-    return message

@@ -36,7 +36,9 @@ class TakingUp(KeeperCore):
         if call_sid in self._ended:
             return "ended"
         if (following := self._live.get(call_sid)) is not None:
-            return "ended" if following.state.over else "lost"
+            call = following.call
+            parting = call is not None and call.done and call.ending not in COMES_BACK
+            return "ended" if following.state.over or parting else "lost"
         if self._shelf.waiting(call_sid) is not None:
             return "lost"
         with suppress(DeskBusy):

@@ -36,14 +36,16 @@ def every_word_recognised_is_recorded(evidence: Evidence, bounds: Bounds) -> Ite
     seeded = {id(message) for message in witness.seeded}
     said = [each.text for each in report.conversation if each.role == "user" and id(each) not in seeded]
     kept = Counter(word for text in said for word in words_of(without_keys(text)))
-    turned = Counter(word for turn in report.turns for word in words_of(without_keys(turn.caller)))
+    turns = report.turns[witness.turns_before :]
+    turned = Counter(word for turn in turns for word in words_of(without_keys(turn.caller)))
     segments = list(witness.transcripts.values())
     due = Counter(word for segment in segments for word in _of_the_caller(segment, evidence))
     if missing := due - (kept | turned):
         at = max(segment.at for segment in segments if set(words_of(segment.text)) & set(missing))
         words = " ".join(missing.elements())
         yield Violation(name, f"recognised, and neither in the conversation nor in a turn: {words}", at)
-    most: Counter[str] = Counter()
+    before = [each.text for each in witness.seeded if each.role == "user"]  # what was not answered then is now
+    most = Counter(word for text in before for word in words_of(without_keys(text)))
     for segment in segments:
         versions: Counter[str] = Counter()
         for _, version in segment.versions:

@@ -157,6 +157,8 @@ class Witness(Processor):
         """Marks sent."""
         self.seeded: list[Message] = []
         """Messages that stood in the conversation before the call began."""
+        self.turns_before = 0
+        """Turns that it had on the lines before this one."""
         self.zero = 0.0
         """When the call's start was entered: what its report counts from."""
         self.options: TurnOptions | None = None
@@ -180,6 +182,7 @@ class Witness(Processor):
         """Ask to be told of the end, and learn what turn-taking is set to."""
         self.call.on_end(self._reported)
         self.zero, self.seeded = self.call.began, list(self.call.conversation)
+        self.turns_before = len(self.call.turns)
         assert self._engine is not None
         for processor in self._engine.processors:
             if isinstance(processor, TurnTaking):

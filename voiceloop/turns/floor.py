@@ -67,6 +67,11 @@ class Floor:
         return Situation.THINKING if self.sounding is None else Situation.SPEAKING
 
     @property
+    def waits(self) -> bool:
+        """Whether what may be paused comes behind what may not be interrupted. Means nothing while it is idle."""
+        return self.situation is Situation.PROTECTED and bool(self.may_be_cut)
+
+    @property
     def may_be_cut(self) -> tuple[int, ...]:
         """Answers that are not protected."""
         return tuple(answer for answer, protected in self.answers.items() if not protected)

@@ -99,9 +99,12 @@ class Interruptions:
         """The agent is paused."""
         self._floor.held, self._held_for = now, self._heard.spoke
 
-    def release(self) -> None:
+    def release(self, now: float) -> None:
         """It goes on: nobody has interrupted. Who makes a noise again must make it for longer."""
         self._floor.held = None
+        heard = self._heard
+        if heard.caller is Caller.SPEAKING and heard.spoke + self._options.barge_in * self._strain <= now:
+            self._held_for = heard.spoke  # begun while it was paused: it would pause it again at once
         if not self._heard.pending:
             self._strain = min(2 * self._strain, WORN_OUT)
 

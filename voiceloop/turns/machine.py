@@ -110,9 +110,10 @@ class TurnMachine:
 
     # --- events: the caller ---
 
-    def call_started(self, now: float) -> list[Action]:
-        """The call is up. Silence and the length of the call count from here."""
-        self._call_started = self._idle = now
+    def call_started(self, now: float, before: float = 0.0) -> list[Action]:
+        """The call is up. Silence and the length of the call count from here; that is `before` s more, when it was on
+        another line."""
+        self._call_started, self._idle = now - before, now
         return self.tick(now)
 
     def expect(self, expected: Expect | None) -> None:
@@ -237,7 +238,7 @@ class TurnMachine:
         if not idle and self._interruptible():
             for when, step in self._over_agent.deadlines():
                 yield when, self._act_of(step)
-        elif self.floor.held is not None and self.floor.situation is not Situation.PROTECTED:
+        elif self.floor.held is not None and not self.floor.waits:
             yield self.floor.held, self._release  # nothing interrupts any more what was paused when something did
         if agent is Agent.SPEAKING and heard.said.unanswered:
             yield self.floor.sounded + WORD, self._answered
@@ -347,7 +348,7 @@ class TurnMachine:
         yield Hold(self.floor.may_be_cut)
 
     def _release(self, now: float) -> Iterator[Action]:
-        self._over_agent.release()
+        self._over_agent.release(now)
         self._cut = False
         if self.floor.sounding is None:
             self._think(now)

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from voiceloop.conversation import Conversation, Message
+from voiceloop.cut_off import NOT_CONNECTED
 from voiceloop.frames import UserTurn
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Resumed:
     """What the caller had said, or what the agent says again."""
     unanswered: tuple[Message, ...] = ()
     """The messages of the caller that hold that text."""
+    given: tuple[Message, ...] = ()
+    """What the agent had asked a tool for, and was given, if it has talked on since."""
 
 
 def resume(conversation: Conversation, fillers: Sequence[str] = ()) -> Resumed:
@@ -66,7 +69,7 @@ def resume(conversation: Conversation, fillers: Sequence[str] = ()) -> Resumed:
         return _answer(told)
     if last.role == "tool" or last.calls:
         return Resumed(Next.GO_ON)
-    return _again(last)
+    return _promised(told) or _again(last)
 
 
 def _answer(told: list[Message]) -> Resumed:
@@ -76,6 +79,14 @@ def _answer(told: list[Message]) -> Resumed:
         first -= 1
     words = tuple(told[first:])
     return Resumed(Next.ANSWER, " ".join(message.text for message in words), words)
+
+
+def _promised(told: list[Message]) -> Resumed | None:
+    """The agent had said goodbye to be followed by somebody else, who has not come."""
+    last = max((place for place, each in enumerate(told) if each.role != "assistant" or each.calls), default=-1)
+    if last < 1 or not any(result.text == NOT_CONNECTED for result in told[last].results):
+        return None
+    return Resumed(Next.GO_ON, given=(told[last - 1], told[last]))
 
 
 def _again(message: Message) -> Resumed:
@@ -123,6 +134,8 @@ def open_call(call: Call, greeting: str) -> tuple[tuple[Answer, ...], UserTurn |
         sorry = call.say(phrases.cut_off)
         for message in resumed.unanswered:  # whoever answers the turn remembers it
             call.conversation.take_back(message)
+        if resumed.given:  # what a model goes on from stands last
+            call.conversation.put_last(resumed.given)
         return (sorry,), UserTurn(resumed.text, now, now, now, now)
     again = {Next.GREET: greeting, Next.SAY: resumed.text, Next.ASK: phrases.apology}[resumed.then]
     return tuple(call.say(text) for text in (phrases.cut_off, again) if text), None

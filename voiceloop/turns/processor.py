@@ -136,7 +136,8 @@ class TurnTaking(Processor):
 
     def on_call_start(self, start: CallStart) -> None:
         """Greet, or go on where the call was when its line was lost."""
-        self._act(self._machine.call_started(self.call.now))
+        before = self.call.carried.duration if self.call.carried is not None else 0.0
+        self._act(self._machine.call_started(self.call.now, before))
         if self.call.ending is not None:
             return  # a stage could not start, and the goodbye was said
         self._opening, turn = open_call(self.call, self.greeting)

@@ -46,6 +46,8 @@ Params: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """The fields of a form, by name or as pairs; a name may come more than once in pairs."""
 
 _HASHES: Final[dict[str, Callable[..., Any]]] = {HMAC_SHA1: sha1, HMAC_SHA256: sha256}
+_MAX_FIELDS: Final = 50
+"""Fields of a handshake's query."""
 _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -147,7 +149,8 @@ def is_genuine_handshake(secret: str, url: str, signature: str | None, *, algori
         paths = dict.fromkeys((parts.path, parts.path.rstrip("/"), parts.path.rstrip("/") + "/"))
         queries: list[tuple[str, list[tuple[str, str]]]] = [(parts.query, [])]
         if parts.query:
-            queries.append(("", parse_qsl(parts.query, keep_blank_values=True)))
+            # A stream's URL has no query, so this one is a stranger's: signing many fields many times takes long.
+            queries.append(("", parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MAX_FIELDS)))
         found = False
         for scheme, path, (query, pairs) in product(schemes, paths, queries):
             urls = _with_ports(parts._replace(scheme=scheme, path=path, query=query))

@@ -29,6 +29,9 @@ log = logging.getLogger("voiceloop")
 
 CLOSING = 1.0
 """Seconds to write what is left and to have the close answered; then the connection is dropped."""
+BREATH = 0.02
+MOST_AT_ONCE = 50
+"""Messages that are read within `BREATH` seconds before others have their turn."""
 NOTED_REFUSALS = 10
 """Refused messages that are recorded one by one; more are only counted."""
 
@@ -145,10 +148,16 @@ class TwilioTransport(Processor):
     async def _read(self) -> None:
         socket = self._socket
         assert socket is not None
+        at, lot = self.call.now, 0
         while True:
             data = _data(await socket.receive())
             if data is None:
                 return
+            if (now := self.call.now) - at >= BREATH:
+                at, lot = now, 0
+            elif (lot := lot + 1) >= MOST_AT_ONCE:  # what waits in a socket is read without a pause
+                lot = 0
+                await asyncio.sleep(0)
             journal = self.call.journal
             if journal is None:
                 self.receive(data)

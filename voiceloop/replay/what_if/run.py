@@ -14,6 +14,7 @@ from voiceloop.flight.reader import Flight
 from voiceloop.llm.base import LLM
 from voiceloop.pipeline import Pipeline, pipeline_of
 from voiceloop.replay.providers import RecordedVAD, ReplayRuntime
+from voiceloop.replay.restored import restore
 from voiceloop.replay.run import bot_of, flight_to_drive
 from voiceloop.replay.what_if.desk import Desk
 from voiceloop.replay.what_if.ears import WhatIfSTT
@@ -98,7 +99,7 @@ class _Run:
         )
         runtime = ReplayRuntime(limits=Limits(**header["limits"]), faults=FaultPolicy(**header["faults"]))
         runtime.substitutes = _providers(header, desk)
-        app = media_app(self._answer(desk), runtime, on_call=lambda call: _enter(call, desk, header))
+        app = media_app(self._answer(desk), runtime, on_call=lambda call: _enter(call, desk, self.flight))
         about = header["call"]
         told = {name: about[name] for name in ("caller", "number", "direction")}
         async with serving(app) as (url, connector):
@@ -151,18 +152,9 @@ def _providers(header: dict[str, Any], desk: Desk) -> dict[type, Any]:
     return made
 
 
-def _enter(call: Call, desk: Desk, header: dict[str, Any]) -> None:
+def _enter(call: Call, desk: Desk, flight: Flight) -> None:
     call.journal = desk
-    call.replayed = True
-    if header["carrier"]:
-        call.carrier = _NoCarrier()
-
-
-class _NoCarrier:
-    """Stands for the account's control of calls; the desk says what came of it."""
-
-    async def transfer(self, call_id: str, to: str) -> None:
-        """Nothing is done."""
+    restore(call, flight)
 
 
 def _take_judgements(stage: VADProcessor, header: dict[str, Any], call: Call, desk: Desk) -> None:
