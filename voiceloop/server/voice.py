@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from voiceloop.errors import VoiceloopError
 from voiceloop.faults import describe
 from voiceloop.server.door import joined
 from voiceloop.server.http import Refusal, Reply, Request
@@ -71,7 +72,8 @@ class Voice:
         except Exception as error:
             line, detail = describe(error)
             phone.counts["voice.failed"] += 1
-            log.error("call %s: it cannot be taken: %s\n%s", incoming.call_sid, line, detail)
+            trace = "" if isinstance(error, VoiceloopError) else f"\n{detail}"  # those say what is wrong, and where
+            log.error("call %s: it cannot be taken: %s%s", incoming.call_sid, line, trace)
             return _twiml(tw.say(phone.options.apology), tw.hang_up())
 
     async def _not_replayed(self, request: Request, incoming: IncomingCall) -> None:
@@ -126,9 +128,8 @@ class Voice:
             return _twiml(tw.pause(1), *self._return(request, again)[-1:])
         if incoming.direction == "outbound":  # they have answered us: the busy tone cannot be given any more
             return _twiml(tw.say(phone.options.apology), tw.hang_up())
-        phone.sparingly.warning(
-            "the call %s hears the busy tone: %d are on the line", incoming.call_sid, len(phone.calls)
-        )
+        why = "the server is stopping" if phone.stopping else f"{len(phone.calls)} are on the line"
+        phone.sparingly.warning("the call %s hears the busy tone: %s", incoming.call_sid, why)
         return _twiml(tw.reject(busy=True))
 
     def _return(self, request: Request, again: int) -> list[tw.Verb]:
