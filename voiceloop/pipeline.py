@@ -169,7 +169,8 @@ class _Life:
             await asyncio.wait(ended, timeout=self.limits.start, return_when=asyncio.FIRST_COMPLETED)
             if not started.done() and not call._ended.done():
                 slow = ", ".join(work.name for work in works if work.task is not None and not work.task.done())
-                call.fault("start.slow", f"not started after {self.limits.start:g} s: {slow}. The call goes on.")
+                late = f"not started after {self.limits.start:g} s: {slow}. The call goes on."
+                await self._moment("slow start", lambda: call.fault("start.slow", late))
         return not call._ended.done()
 
     async def _enter(self, processor: Processor) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.server.shop import SORRY, Shop, shop
 from voiceloop import Call, Pipeline
 from voiceloop.flight import BadFlight, FlightOptions, brought, read_flight
+from voiceloop.flight.timeline import timeline_of
 from voiceloop.replay import replay
 from voiceloop.replay.restored import brought as brought_along
 from voiceloop.replay.what_if import what_if
@@ -156,13 +157,16 @@ def test_more_than_is_kept_is_said_to_be_missing(tmp_path: Path, monkeypatch: py
     lines = Lines(tmp_path, asks_and_is_cut_off)
     assert set(read_flight(lines.paths[1]).header["brought"]) == {"bytes"}
     for drive in (replay, what_if):
-        with pytest.raises(BadFlight, match=r"without what the call brought along \(it was \d+ bytes, more than the 200"):
+        with pytest.raises(
+            BadFlight, match=r"without what the call brought along \(it was \d+ bytes, more than the 200"
+        ):
             drive(lines.paths[1], lines.bot)
 
 
 def test_what_was_brought_along_and_cannot_be_read_is_no_recording_to_replay(tmp_path: Path) -> None:
     lines = Lines(tmp_path, asks_and_is_cut_off)
-    for broken in ([], {}, {"messages": [{"role": "nobody"}]}, {"messages": 3}):
+    wrong: list[Any] = [[], {}, {"messages": [{"role": "nobody"}]}, {"messages": 3}]
+    for broken in wrong:
         flight = read_flight(lines.paths[1])
         flight.header["brought"] = broken
         with pytest.raises(BadFlight, match="what the call brought along cannot be read"):
@@ -178,6 +182,12 @@ def test_without_text_what_was_brought_along_has_none(tmp_path: Path) -> None:
         assert carried.messages[1].text == "x xxx xxxxxx"
         assert carried.turns[0].caller == "x xxx xxxxxx"
         assert b"a tea please" not in path.read_bytes()
+
+
+def test_the_timeline_of_a_later_line_counts_the_turns_of_the_call(tmp_path: Path) -> None:
+    flight = read_flight(Lines(tmp_path, asks_and_is_cut_off).paths[1])
+    timeline = timeline_of(flight)
+    assert [(turn.number, turn.text) for turn in timeline.turns] == [(2, "how long does it take")]
 
 
 def test_a_what_if_begins_with_what_was_brought_along(tmp_path: Path) -> None:

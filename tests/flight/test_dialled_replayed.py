@@ -46,9 +46,7 @@ def dialled(folder: Path, options: DialOptions, bots: list[Callable[[Call], Pipe
 
 @pytest.mark.parametrize("wait", [False, True])
 @pytest.mark.parametrize("machine", ["message", "hang up", "tell"])
-def test_a_call_that_a_machine_answered_takes_the_same_course_again(
-    tmp_path: Path, machine: str, wait: bool
-) -> None:
+def test_a_call_that_a_machine_answered_takes_the_same_course_again(tmp_path: Path, machine: str, wait: bool) -> None:
     bots: list[Callable[[Call], Pipeline]] = []
     options = DialOptions(machine=machine, message=MESSAGE if machine == "message" else "", wait=wait)  # type: ignore[arg-type]
     (path,) = dialled(tmp_path, options, bots)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.flight.conftest import GREETING, LEXICON, shop
-from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop import AudioStreamer, Call, EnergyVAD, Expect, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.fallback import Fallback
 from voiceloop.flight import BadFlight, FlightOptions, read_flight
+from voiceloop.flight.entries import Kind
 from voiceloop.flight.writer import MAGIC
 from voiceloop.replay import replay
 from voiceloop.sim.carrier import CarrierOptions
@@ -70,6 +72,18 @@ async def is_told_by_others(caller: Any) -> None:
     await caller.report()
 
 
+async def is_asked_by_others(caller: Any) -> None:
+    await caller.hears("Corner Coffee")
+    caller.call.expect(Expect.phone_number())
+    await caller.says("four one five five five five")
+    await caller.hears()
+    caller.call.expect(what=Expect.pause(2.0))
+    await caller.says("what do you have")
+    await caller.hears()
+    caller.call.expect(None)
+    await caller.hangs_up()
+
+
 def failing(how: Any, **options: Any) -> Failing:
     return Failing(how, **options)
 
@@ -86,6 +100,15 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model is deaf": (waits, {"llm": ScriptedLLM([MENU], failing=Failing("deaf", after=3, requests={0}), rate=20)}),
     "model raises": (asks, {"llm": ScriptedLLM([MENU], failing=Failing("raise", requests={0}))}),
     "voice stalls": (waits, {"tts": ScriptedTTS(LEXICON, failing=Failing("stall", after=2, requests={6, 7}))}),
+    "voice stalls at the greeting": (
+        asks,
+        {"tts": ScriptedTTS(LEXICON, failing=Failing("stall", after=2, requests={0}))},
+    ),
+    "voice is deaf, ahead": (waits, {"tts": ScriptedTTS(LEXICON, failing=Failing("deaf", after=2, requests={3}))}),
+    "voice is deaf at the greeting": (
+        waits,
+        {"tts": ScriptedTTS(LEXICON, failing=Failing("deaf", after=2, requests={0}))},
+    ),
     "voice fails": (asks, {"tts": ScriptedTTS(LEXICON, failing=Failing("raise", requests=range(6, 10)))}),
     "recogniser stalls": (waits, {"stt": ScriptedSTT(LEXICON, failing=Failing("stall"))}),
     "recogniser fails": (asks, {"stt": ScriptedSTT(LEXICON, failing=Failing("raise", requests={0}))}),
@@ -106,6 +129,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         {"stt": Fallback([ScriptedSTT(LEXICON, failing=Failing("stall")), ScriptedSTT(LEXICON)]), "llm": script(MENU)},
     ),
     "others": (is_told_by_others, {}),
+    "others who expect something": (is_asked_by_others, {}),
 }
 
 
@@ -119,6 +143,38 @@ def test_a_call_takes_the_same_course_again(record: Record, case: str) -> None:
     assert outcome.messages > 10
     assert outcome.whole
     assert outcome.seconds == pytest.approx(flight.entries[-1].at - flight.header["at"])
+
+
+class Cold(ScriptedSTT):
+    """Is not there when the call begins."""
+
+    async def warm(self) -> None:
+        await asyncio.sleep(0.3)
+        raise ConnectionError("no such host")
+
+
+async def hears_the_goodbye(caller: Any) -> None:
+    await caller.hears()
+    await caller.report()
+
+
+def test_a_call_that_cannot_begin_takes_the_same_course_again(record: Record) -> None:
+    path = record(hears_the_goodbye, stt=Cold(LEXICON))
+    report = read_flight(path).report
+    assert report is not None
+    assert report["reason"] == "failed"
+    outcome = replay(path, shop())
+    assert outcome.equal, str(outcome)
+
+
+def test_a_recording_that_does_not_say_how_a_wait_ended_is_replayed_as_before(record: Record) -> None:
+    flight = read_flight(record(waits, tts=ScriptedTTS(LEXICON, failing=Failing("stall", after=2, requests={6, 7}))))
+    kept = [each for each in flight.entries if each.kind is Kind.AWAITED and each.content]
+    assert [each.text.split("\n")[0] for each in kept] == ["CancelledError"]
+    flight.entries[:] = [
+        replace(each, number=0, content=b"") if each.kind is Kind.AWAITED else each for each in flight.entries
+    ]
+    assert replay(flight, shop()).equal
 
 
 def test_nothing_that_the_bot_would_do_to_others_is_done_again(record: Record) -> None:

@@ -13,6 +13,7 @@ from voiceloop import Call
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.dialling import DialError, Dialler, DialOptions, Outcome, dial_out, leave_message
 from voiceloop.server.phone import PhoneOptions
+from voiceloop.server.webhook import AnsweredBy
 from voiceloop.sim.twilio import ACCOUNT, NUMBER, TOKEN, Machine, Phone, TwilioOptions, TwilioSim
 from voiceloop.testing import ScriptedLLM, ScriptedTTS, calls
 from voiceloop.twilio.rest import TwilioREST
@@ -228,6 +229,23 @@ async def test_a_message_is_left_whole_behind_the_beep_and_nothing_else(wait: bo
     assert outcome.report.reason == "message left"
     assert [fault.kind for fault in outcome.report.faults] == []
     assert line.streams[0].end == "closed by the server (1000)"
+
+
+async def test_a_machine_that_is_known_while_it_still_speaks_gets_the_message_behind_its_beep() -> None:
+    async with shop() as here:
+        here.sim.phones[THEM] = Phone(machine=MAILBOX)
+        dialling = asyncio.ensure_future(
+            here.dialler.dial(THEM, options=DialOptions(machine="message", message=MESSAGE))
+        )
+        line = await here.line()
+        await (await line.connected()).waits(2.5)
+        found = AnsweredBy.of([("CallSid", line.sid), ("AnsweredBy", "machine_start")])
+        for hook in here.phone.on_answered_by:
+            hook(found)
+        outcome = await dialling
+        assert here.calls[0].answered_by == "machine"
+        assert here.lexicon.text(line.message) == MESSAGE
+    assert outcome.message_left
 
 
 async def test_what_the_agent_says_when_the_beep_comes_is_cut_off() -> None:

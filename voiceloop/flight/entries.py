@@ -73,7 +73,8 @@ class Kind(IntEnum):
     HAND_OVER = 33
     """The carrier has taken the call away, or not: how that failed, as in `DONE`."""
     AWAITED = 37
-    """Something outside that was waited for has come."""
+    """Something outside that was waited for has come; 1, or 0 where a recording does not say how it failed; how it
+    failed, if it did, as in `DONE`."""
     NOTE = 34
     """What an observer saw; JSON."""
     SENT = 35

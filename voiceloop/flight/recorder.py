@@ -282,12 +282,16 @@ class FlightRecorder:
         return probability
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
-        """That it came."""
+        """That it came, or how it failed."""
+        failure: tuple[str, str] | None = None
         try:
             return await work()
+        except BaseException as error:
+            failure = type(error).__name__, str(error)
+            raise
         finally:
             if self.inside:
-                self._add(Kind.AWAITED)
+                self._add(Kind.AWAITED, 1, self._failure(failure))
 
     async def tool(self, run: Callable[[], Awaitable[Any]]) -> Any:
         """What a tool gave."""

@@ -134,6 +134,7 @@ class _Reading:
         try:
             self.zero = zero = float(flight.header["at"])
             self.told = _Told(flight, zero)
+            self._before = len(flight.header.get("brought", {}).get("turns", ()))  # turns on other lines
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadFlight(f"{flight.path}: its header cannot be read ({error!r}): {_VERSION}") from None
         self._facts = Facts(self.told.line, zero)
@@ -169,6 +170,11 @@ class _Reading:
         told.line.events.sort(key=lambda event: event.at)
         return told.line
 
+    @property
+    def _next(self) -> int:
+        """The number of the next turn, within the call."""
+        return self._before + len(self._turns) + 1
+
     def _break_off(self) -> None:
         """What was going on: how far it was heard is known, and the rest is not heard yet."""
         for number, answer in self._answers.items():
@@ -188,8 +194,7 @@ class _Reading:
             return
         times = {"ended": said.ended, "endpointed": said.endpointed, "decided": said.decided}
         latency = latency_of({**answer.milestones, **times})
-        number = len(self._turns) + 1
-        turn = Turn(number, said.text, heard=heard, unheard=rest, latency=latency, answer=answer.id)
+        turn = Turn(self._next, said.text, heard=heard, unheard=rest, latency=latency, answer=answer.id)
         self._turns.append(turn)
         self.told._turn_over(turn)
 
@@ -313,7 +318,7 @@ class _Reading:
         self.told.on_watchdog(Watchdog(note["kind"], note["waited"], note["limit"], answer, note["text"], note["at"]))
 
     def _turn(self, note: dict[str, Any]) -> None:
-        turn = turn_from(len(self._turns) + 1, note)
+        turn = turn_from(self._next, note)
         self._turns.append(turn)
         self.told._turn_over(turn)
 

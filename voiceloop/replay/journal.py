@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -123,13 +124,20 @@ class ReplayJournal(Driver):
         return 0.0 if self.free else next(self._judged, 0.0)
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Wait until it came, or was given up; what stands in for it takes no time."""
-        try:
-            while not self.free and self.next_in(Kind.AWAITED) is None and not self.leaving:
+        """Wait until it came, failed or was given up; what stands in for it takes no time."""
+        given_up: asyncio.CancelledError | None = None
+        while not self.free and self.next_in(Kind.AWAITED) is None and not self.leaving:
+            try:
                 await self.arrival()
-        finally:
-            if self.next_in(Kind.AWAITED) is not None:
-                self.take()
+            except asyncio.CancelledError as error:  # the recording says whether it minded
+                given_up = error
+        entry = self.next_in(Kind.AWAITED)
+        if entry is not None:
+            self.take()
+            if entry.content:
+                raise failure_of_entry(entry)
+        if given_up is not None and (entry is None or not entry.number):
+            raise given_up
         return await work()
 
     async def tool(self, run: Callable[[], Awaitable[Any]]) -> Any:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
 
 from voiceloop.frames import Word
+from voiceloop.turns.expect import Expect
 
 if TYPE_CHECKING:
     from voiceloop.call import Call
 
 __all__ = ["arguments_of"]
+
+_EXPECT: Final = {field.name for field in fields(Expect)}
+"""A recorder writes it as any dataclass, by its fields."""
 
 
 def arguments_of(arguments: list[Any], options: dict[str, Any], call: Call) -> tuple[list[Any], dict[str, Any]]:
@@ -31,4 +36,7 @@ def _value(value: Any, call: Call) -> Any:
         return base64.b64decode(value["audio"])
     if "word" in value:
         return Word(*value["word"])
+    if value.keys() == _EXPECT:
+        figures = value["figures"]
+        return Expect(**{**value, "figures": None if figures is None else tuple(figures)})
     return value

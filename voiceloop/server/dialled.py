@@ -142,6 +142,12 @@ class Dialled:
             self.went_on("in-progress")
 
     def _started(self, call: Call) -> None:
+        # Not in the course of the call: what is done to it from outside stands in its recording.
+        asyncio.get_running_loop().call_soon(self._on_line, call)
+
+    def _on_line(self, call: Call) -> None:
+        if self.call is not call:
+            return
         self._began = True
         if call.answered_by and not self.heard:  # the detection was waited for
             self.heard = "machine_end_other" if call.answered_by == "machine" else call.answered_by

@@ -290,7 +290,7 @@ class _Reader:
     def moment(self, entry: Entry) -> None:
         if entry.text == "start":
             self.recorded.started = entry.at
-        else:
+        elif entry.text == "end":
             self.recorded.ended = entry.at
 
     def note(self, entry: Entry) -> None:
