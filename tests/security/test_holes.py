@@ -6,8 +6,10 @@ import asyncio
 import gzip
 import json
 import logging
+import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +103,11 @@ async def test_a_border_that_is_moved_names_no_other_call_on_another_worker(
 
 async def test_a_status_that_was_kept_is_told_once() -> None:
     told: list[str] = []
-    options = {
-        "on_status": lambda status: told.append(status.status),
-        "on_answered_by": lambda who: told.append(who.who),
-    }
+    hooks = {"on_status": lambda news: told.append(news.status), "on_answered_by": lambda news: told.append(news.who)}
     call = {"AccountSid": ACCOUNT, "CallSid": SID}
     asks = [genuine(STATUS, {**call, "CallStatus": status}) for status in ("ringing", "in-progress")]
     asks.append(genuine(STATUS, {**call, "AnsweredBy": "human"}))
-    async with server(**options) as serving:
+    async with server(**hooks) as serving:
         for _ in range(10):
             assert [(await ask(serving, each))[0] for each in asks] == [204, 204, 204]
     assert told == ["ringing", "in-progress", "human"]
@@ -144,8 +143,13 @@ def test_a_handshake_with_many_fields_is_not_signed_time_and_again() -> None:
 
 
 async def test_why_a_signature_is_wrong_is_not_found_out_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
-    monkeypatch.setattr(Door, "_diagnosis", lambda *_: made.append("") or "it is wrong")
+    made: list[object] = []
+
+    def diagnosis(*what: object) -> str:
+        made.append(what)
+        return "it is wrong"
+
+    monkeypatch.setattr(Door, "_diagnosis", diagnosis)
     async with server() as serving:
         for _ in range(50):
             assert (await ask(serving, genuine(token="f" * 32)))[0] == 403
@@ -206,7 +210,7 @@ async def test_a_flood_on_one_line_leaves_the_others_their_turn() -> None:
     await Pipeline([transport]).run(Call(transport, id=SID))
     await beside
     assert socket.read == 1003
-    assert max(later - sooner for sooner, later in zip(read, read[1:], strict=False)) <= MOST_AT_ONCE
+    assert max(later - sooner for sooner, later in pairwise(read)) <= MOST_AT_ONCE
 
 
 # --- what strangers write into the log ------------------------------------------------------------------------
@@ -220,11 +224,13 @@ async def test_what_strangers_write_begins_no_line_in_the_log(caplog: pytest.Log
 class _Asgi:
     """One request of an ASGI server."""
 
-    def __init__(self, path: str, query: bytes = b"", root: str = "") -> None:
+    def __init__(self, path: str, query: bytes = b"", root: str = "", *, more: bool = False) -> None:
+        self.more = more
         self.sent: list[MutableMapping[str, Any]] = []
-        self.scope = {
+        self.scope: dict[str, Any] = {
             "type": "http",
             "method": "POST",
+            "http_version": "1.1",
             "path": path,
             "root_path": root,
             "query_string": query,
@@ -232,7 +238,9 @@ class _Asgi:
         }
 
     async def receive(self) -> MutableMapping[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if self.more:
+            await asyncio.sleep(0.1)
+        return {"type": "http.request", "body": b"a" if self.more else b"", "more_body": self.more}
 
     async def send(self, event: MutableMapping[str, Any]) -> None:
         self.sent.append(event)
@@ -254,6 +262,36 @@ async def test_behind_asgi_no_query_and_no_path_makes_more_than_a_refusal(caplog
     assert all(record.getMessage().isprintable() for record in warned)
 
 
+async def test_behind_asgi_a_connection_whose_body_was_not_read_is_closed() -> None:
+    phone = PhoneASGI(silent, options=PhoneOptions(public_url=PUBLIC, auth_token=TOKEN, max_body=10, body_wait=0.5))
+    close = (b"connection", b"close")
+    async with phone.lifespan():
+        slow, long, whole = _Asgi("/voice", more=True), _Asgi("/voice", more=True), _Asgi("/voice")
+        assert await slow.status(phone) == 408
+        long.receive = _too_much  # type: ignore[method-assign]
+        assert await long.status(phone) == 413
+        assert await whole.status(phone) == 403
+        for each, closed in ((slow, True), (long, True), (whole, False)):
+            assert (close in each.sent[0]["headers"]) is closed
+        newer = _Asgi("/voice", more=True)
+        newer.scope["http_version"] = "2"  # which has no such header
+        assert await newer.status(phone) == 408
+        assert close not in newer.sent[0]["headers"]
+
+
+async def test_behind_asgi_a_body_with_two_lengths_is_refused_and_nothing_behind_it_is_read() -> None:
+    phone = PhoneASGI(silent, options=PhoneOptions(public_url=PUBLIC, auth_token=TOKEN))
+    async with phone.lifespan():
+        smuggled = _Asgi("/voice")
+        smuggled.scope["headers"] += [(b"content-length", b"5"), (b"transfer-encoding", b"chunked")]
+        assert await smuggled.status(phone) == 400
+        assert (b"connection", b"close") in smuggled.sent[0]["headers"]
+
+
+async def _too_much() -> MutableMapping[str, Any]:
+    return {"type": "http.request", "body": b"a" * 100, "more_body": True}
+
+
 # --- tokens and calls that come back --------------------------------------------------------------------------
 
 
@@ -273,3 +311,14 @@ async def test_who_says_that_a_call_comes_back_gets_nothing_of_another_call() ->
         assert await stream(serving, CONNECTED, start(None, customParameters=parameters)) == 1008
         live = [call for call in kept if call.id == SID]
         assert [call.params for call in live] == [{}], "the token is in no record"
+
+
+def test_what_another_user_puts_into_the_spool_is_not_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spool_file = pytest.importorskip("voiceloop.store.spool_file", reason="the spool needs flock")
+    (tmp_path / "4711-0").mkdir()
+    assert [folder.name for folder in spool_file.folders(tmp_path)] == ["4711-0"]
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert list(spool_file.folders(tmp_path)) == []

@@ -97,10 +97,13 @@ def _request(request: web.Request) -> Request:
 
 async def _read(request: web.Request, limit: int) -> bytes:
     body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            raise BodyTooLong
+    try:
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > limit:
+                raise BodyTooLong
+    except web.RequestPayloadError:
+        raise Refusal(400, "the body cannot be read\n") from None
     return bytes(body)
 
 

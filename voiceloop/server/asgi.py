@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
@@ -36,6 +36,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_UNREAD: Final = (400, 408, 413)
+"""Answers to requests whose body may be unread."""
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _TEXT: Final = 1
 _BINARY: Final = 2
 _CLOSED: Final = 8
@@ -88,7 +91,11 @@ class PhoneASGI:
         elif kind == "websocket":
             await self._websocket(scope, receive, send)
         elif kind == "http":
-            await _reply(send, await self._http(scope, receive), body=scope["method"] != "HEAD")
+            reply = await self._http(scope, receive)
+            if reply.status in _UNREAD and scope.get("http_version", "1.1").startswith("1"):
+                # An ASGI server goes on to read a body that nobody wants, for as long as it comes.
+                reply = replace(reply, headers=(*reply.headers, ("Connection", "close")))
+            await _reply(send, reply, body=scope["method"] != "HEAD")
 
     async def _life(self, receive: Receive, send: Send) -> None:
         """Served by itself: start and stop with the server."""
@@ -113,6 +120,9 @@ class PhoneASGI:
             return Reply(f"expected {', '.join(methods)}\n", 405, headers=(("Allow", ", ".join(methods)),))
         if path == "/media":
             return Reply("expected a WebSocket\n", 426, headers=(("Upgrade", "websocket"),))
+        if {name.lower() for name, _ in scope["headers"]} >= _LENGTHS:
+            # Where one request ends is then for each to decide: a proxy may see another one behind it (RFC 9112, 6.1).
+            return Reply("expected one length of the body\n", 400)
         return await self._answering().answer(path, _request(scope, receive))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

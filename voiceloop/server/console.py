@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from voiceloop.call import Call
+from voiceloop.observe.lines import one_line
 from voiceloop.observe.logs import is_json
 from voiceloop.report import CallReport
 from voiceloop.server.ending import Stage
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Console", "complain", "note", "say", "warn"]
 
 log: Final = logging.getLogger("voiceloop.server")
+
+_SHOWN: Final = 200
+"""Characters of a caller and of a number: SIP lets callers choose theirs."""
+_LONGEST: Final = 2000
+"""Characters of a fault."""
 
 
 def say(text: str) -> None:
@@ -61,13 +67,14 @@ class Console:
 
     def began(self, call: Call) -> None:
         """A call begins."""
-        note(f"call {call.id}: {call.direction}, {call.caller or 'unknown'} to {call.number}")
+        caller, number = one_line(call.caller, _SHOWN) or "unknown", one_line(call.number, _SHOWN)
+        note(f"call {call.id}: {call.direction}, {caller} to {number}")
         call.on_end(self.ended)
 
     def ended(self, report: CallReport) -> None:
         """It has ended."""
         lines = [f"call {report.call_id}: {report.reason}, {report.duration:.0f} s, {len(report.turns)} turns"]
-        lines += [f"  fault: {fault.kind}: {fault.message}" for fault in report.faults]
+        lines += [f"  fault: {fault.kind}: {one_line(fault.message, _LONGEST)}" for fault in report.faults]
         note("\n".join(lines))
 
     def ending(self, stage: Stage, phone: Phone) -> None:

@@ -10,7 +10,7 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -123,7 +123,11 @@ class Siblings:
         if len(self._asked) >= _MOST:
             writer.close()
             return
-        task = asyncio.ensure_future(self._answer(reader, writer))
+        self.spawn(self._answer(reader, writer))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that ends with the block of `join`, at the latest."""
+        task = asyncio.ensure_future(work)
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
 
@@ -172,8 +176,16 @@ class _Relay:
         hooks = self._phone.on_status if status else self._phone.on_answered_by
         # What was added since waits for news of calls of its own, and knows them by itself.
         later = [hook for hook in hooks if hook != self.tell]
-        await self._told([*(self._own(news) if taken else ()), *later], news)
+        # Not waited for: who asks would take a late answer for none, and tell its own hooks, too.
+        self._siblings.spawn(self._told_in_time([*(self._own(news) if taken else ()), *later], news))
         return {"taken": taken}
+
+    async def _told_in_time(self, hooks: list[Callable[[Any], object]], news: News) -> None:
+        try:
+            async with asyncio.timeout(self._phone.options.hook_wait):
+                await self._told(hooks, news)
+        except TimeoutError:
+            log.error("call %s: a hook took longer than %g s", news.call_sid, self._phone.options.hook_wait)
 
     def _own(self, news: News) -> list[Callable[[Any], object]]:
         return [*self._statuses] if isinstance(news, CallStatus) else [*self._answered]

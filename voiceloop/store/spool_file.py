@@ -116,14 +116,22 @@ class SpoolFile:
 
 
 def folders(root: Path) -> Iterator[Path]:
-    """The processes' folders, in the order of their names."""
+    """The processes' folders, in the order of their names. What another user of the machine has put there is none:
+    calls would go on with words that nobody has said."""
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:
-        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False) and _is_ours(entry):
             yield Path(entry.path)
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+    except OSError:  # it has just gone
+        return False
 
 
 def lock_of(folder: Path) -> int | None:
