@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from voiceloop.cli.main import main
 from voiceloop.store import CallRecord
+from voiceloop.store.call_state import CallState, encode
 from voiceloop.store.database import Database
+from voiceloop.store.spool import Spool
 
 ANN = "+15550001111"
 Run = Callable[..., tuple[int, str, str]]
@@ -164,6 +167,9 @@ def test_a_script_must_say_yes(run: Run) -> None:
     ("words", "said"),
     [
         (["show", "CA9"], "there is no call CA9 in sqlite:///voiceloop-calls.db: see voiceloop calls"),
+        (["show", "CA"], "there is no call CA in sqlite:///voiceloop-calls.db: see voiceloop calls"),
+        (["of", "12"], "expected a telephone number such as +15550001111, got '12'"),
+        (["delete", "hello", "--yes"], "expected a telephone number such as +15550001111, got 'hello'"),
         (["of", ""], "expected a telephone number such as +15550001111, got an empty text"),
         (["delete", " ", "--yes"], "expected a telephone number such as +15550001111, got an empty text"),
         (["--store", "sqlite:///other.db"], "there are no records of calls in sqlite:///other.db"),
@@ -176,6 +182,50 @@ def test_what_cannot_be_done_is_told(run: Run, words: list[str], said: str, tmp_
     assert (status, out) == (1, "")
     assert said in error
     assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_list_of_no_calls_is_refused(run: Run, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(f"--limit={limit}")
+    assert f"expected a whole number of at least 1, got {limit}" in capsys.readouterr().err
+
+
+def test_the_beginning_of_an_id_will_do_when_it_is_one_calls_alone(run: Run) -> None:
+    ids = ["CA12345a", "CA12345b", "CA1234%c", "ca12345a"]
+    with Database("sqlite:///voiceloop-calls.db") as database:
+        database.write([CallRecord(id=id, started=1.0, ended=2.0) for id in ids])
+    assert run("show", "CA1234%")[1].startswith("Call CA1234%c from")
+    assert run("show", "ca1234")[1].startswith("Call ca12345a from")
+    assert "several calls begin with CA1234: give more of the id" in run("show", "CA1234")[2]
+    assert "there is no call CA1234_ in" in run("show", "CA1234_")[2]
+    assert "there is no call ca123 in" in run("show", "ca123")[2]  # too short
+
+
+def test_a_caller_with_a_name_of_the_trunks_own_can_be_asked_for(run: Run) -> None:
+    with Database("sqlite:///voiceloop-calls.db") as database:
+        database.write([CallRecord(id="CA1", started=1.0, ended=2.0, caller="Reception")])
+    assert [row["id"] for row in json.loads(run("of", "Reception", "--json")[1])] == ["CA1"]
+
+
+def test_recordings_of_a_call_that_waits_in_the_spool_are_deleted(
+    run: Run, kept: list[CallRecord], tmp_path: Path
+) -> None:
+    """The worker was killed in the middle of the call, and nobody has closed its record yet."""
+    recording = tmp_path / "CA7-1.wav"
+    recording.write_bytes(b"RIFF")
+    spool = Spool(tmp_path / "voiceloop-spool")
+    spool.open()
+    file = spool.create(CallState(CallRecord(id="CA7", started=1.0, ended=1.0, caller=ANN), began=1.0))
+    assert file is not None
+    file.write(encode({"k": "r", "at": 1.0, "v": [str(recording)]}), CallState(kept[0], began=1.0))
+    file.close()
+    os.close(spool._lock)  # as a kill does
+    spool._lock = -1
+    said = run("delete", ANN, "--yes")[1]
+    assert said.startswith("Deleted for good: 3 records and 2 recordings of +15550001111.\n")  # two are in the database
+    assert not recording.exists()
+    assert list(tmp_path.rglob("*.jsonl")) == []
 
 
 @pytest.mark.usefixtures("kept")

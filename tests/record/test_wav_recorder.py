@@ -393,6 +393,72 @@ async def test_who_heard_the_prompt_on_the_line_before_does_not_hear_it_again(
     assert bot.lexicon.text(bot.channels()[0]) == "a tea please"
 
 
+# --- who knows of the file ----------------------------------------------------------------------------------
+
+
+async def told(dial: Callable[..., Any], bot: Recorded, seconds: float) -> list[tuple[tuple[str, ...], int]]:
+    """What whoever writes the call down was told: the files that were named, and how many there were."""
+    known: list[tuple[tuple[str, ...], int]] = []
+
+    def follow(call: Call) -> None:
+        def changed() -> None:
+            assert bot.recorder is not None
+            named = bot.recorder.files
+            if named and (not known or known[-1][0] != named):
+                known.append((named, len(files_in(bot.folder))))
+
+        call.conversation.watcher = changed
+
+    bot.prepare = follow
+    async with dial(bot, lexicon=bot.lexicon) as caller:
+        await caller.waits(seconds)
+        await caller.hangs_up()
+    return known
+
+
+@pytest.mark.parametrize("consent", ["", CONSENT])
+async def test_a_file_is_named_before_it_is_made(dial: Callable[..., Any], tmp_path: Path, consent: str) -> None:
+    bot = Recorded(tmp_path, consent=consent)
+    assert await told(dial, bot, 8.0) == [((str(bot.path),), 0)]
+    assert bot.path.is_absolute()
+
+
+async def test_no_file_is_named_before_the_caller_was_asked(dial: Callable[..., Any], tmp_path: Path) -> None:
+    assert await told(dial, Recorded(tmp_path, consent=CONSENT), 0.5) == []
+
+
+async def test_a_name_that_is_taken_is_put_right(dial: Callable[..., Any], tmp_path: Path) -> None:
+    for _ in range(2):
+        bot = Recorded(tmp_path)
+        known = await told(dial, bot, 12.0)
+    one, two = sorted(str(path) for path in files_in(tmp_path))
+    assert [named for named, _ in known] == [(one,), (two,)]
+    assert bot.recorder is not None
+    assert bot.recorder.files == (two,)
+
+
+@pytest.mark.realtime
+async def test_on_an_ordinary_loop_it_is_named_at_once(tmp_path: Path) -> None:
+    head = Hour(0.3)
+    call = Call(head, id="CA1")
+    recorder = record_call(call, tmp_path)
+    known: list[tuple[tuple[str, ...], int]] = []
+    call.conversation.watcher = lambda: known.append((recorder.files, len(files_in(tmp_path))))
+    await Pipeline([head, AudioStreamer()]).run(call)
+    (path,) = files_in(tmp_path)
+    assert known[0] == ((str(path),), 0)
+
+
+async def test_the_file_has_the_number_of_the_line(tmp_path: Path) -> None:
+    head = Hour(1.0)
+    call = Call(head, id="CA1")
+    call.carried = Carried([], streams=2)
+    recorder = record_call(call, tmp_path)
+    await Pipeline([head, AudioStreamer()]).run(call)
+    (path,) = files_in(tmp_path)
+    assert (path.name, recorder.files) == ("CA1-3.wav", (str(path),))
+
+
 # --- what goes wrong ----------------------------------------------------------------------------------------
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
+from pg8000.exceptions import InterfaceError
+from pg8000.native import Connection
 
 from voiceloop.store.database import Database
 from voiceloop.testing.postgres import NoPostgres, Postgres, postgres_server
 
-_numbers = count(1)
+_USER, _PASSWORD = "voiceloop", "not-a-secret"
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+    "WHERE datname = 'calls' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,25 +35,41 @@ def postgres() -> Iterator[Postgres]:
         server.__exit__(None, None, None)
 
 
+class Emptied:
+    """One database of a server, emptied for each test: to make another takes longer, and fills the disk."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.url = server.make("calls")
+        self._connect = partial(Connection, _USER, "127.0.0.1", "calls", server.port, _PASSWORD)
+        self._connection = self._connect()
+
+    def empty(self) -> None:
+        try:
+            self._connection.run("SELECT 1")
+        except (InterfaceError, OSError):  # a test has ended all connections
+            self.close()
+            self._connection = self._connect()
+        self._connection.run(_END_OTHERS)
+        self._connection.run("DROP SCHEMA public CASCADE")
+        self._connection.run("CREATE SCHEMA public")
+
+    def close(self) -> None:
+        with suppress(InterfaceError, OSError):
+            self._connection.close()
+
+
 @pytest.fixture(scope="session")
-def maker(postgres: Postgres) -> Iterator[Callable[[], str]]:
-    """Makes databases on one connection: to prove a password takes longer than to make one."""
-    from pg8000.native import Connection  # type: ignore[import-untyped]
-
-    with Connection("voiceloop", "127.0.0.1", "postgres", postgres.port, "not-a-secret") as connection:
-
-        def make() -> str:
-            name = f"calls{next(_numbers)}"
-            connection.run(f"CREATE DATABASE {name}")
-            return postgres.url(name)
-
-        yield make
+def emptied(postgres: Postgres) -> Iterator[Emptied]:
+    database = Emptied(postgres)
+    yield database
+    database.close()
 
 
 @pytest.fixture
-def postgres_url(maker: Callable[[], str]) -> str:
-    """Of a new database."""
-    return maker()
+def postgres_url(emptied: Emptied) -> str:
+    """Of an empty database."""
+    emptied.empty()
+    return emptied.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

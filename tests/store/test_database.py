@@ -14,6 +14,7 @@ import pytest
 
 from voiceloop import wallclock
 from voiceloop.store import CallRecord, CallSummary, Deleted, LiveRow, RecordError
+from voiceloop.store.call_state import CallState
 from voiceloop.store.database import REMEMBERED, Database
 
 T = TypeVar("T")
@@ -157,6 +158,25 @@ def test_deleting_a_number_leaves_nothing_of_it_and_all_of_others(database: Data
     assert ids(database.latest()) == ["CA3"]
     assert [row.call_id for row in database.stale_live(9.0)] == ["CA5"]
     assert database.delete_number(ANN) == Deleted(0)
+
+
+def test_the_recordings_of_a_call_that_was_going_on_are_told_when_its_state_is_deleted(database: Database) -> None:
+    """Its worker is gone: nobody else knows of them."""
+    began = [record(f"CA{index}", recordings=[f"{index}.wav", "b.wav"]) for index in range(3)]
+    states = [CallState(each, began=1.0).as_json() for each in began]
+    database.write([record("CA9", recordings=["b.wav"])])
+    database.put_live(LiveRow(f"CA{index}", "w", 1, 5.0, body, ANN) for index, body in enumerate(states[:2]))
+    database.put_live([LiveRow("CA2", "w", 1, 5.0, states[2], BOB), LiveRow("CA4", "w", 1, 5.0, "no state", ANN)])
+    deleted = database.delete_number(ANN)
+    assert (sorted(deleted.files), deleted.live) == (["0.wav", "1.wav", "b.wav"], 3)
+    assert database.delete_before(9.0) == Deleted(0, ("2.wav", "b.wav"), 1)
+
+
+def test_the_beginning_of_ids_is_as_it_is_written(database: Database) -> None:
+    database.write([record("CA1"), record("CA12"), record("ca13"), record("C%1"), record("CB1")])
+    assert database.ids("CA1", 9) == ["CA1", "CA12"]
+    assert database.ids("CA1", 1) == ["CA1"]
+    assert database.ids("C%", 9) == ["C%1"]
 
 
 def test_a_number_with_many_calls_is_deleted_whole(database: Database) -> None:

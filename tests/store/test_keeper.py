@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.record.wav_recorder import record_call
 from voiceloop.runtime import Runtime
 from voiceloop.server.returns import carry
 from voiceloop.sim.artificial import Lexicon
@@ -133,6 +134,7 @@ class Shop:
     keeper: CallKeeper
     lexicon: Lexicon = field(default_factory=Lexicon)
     answers: tuple[str, ...] = ANSWERS
+    recordings: Path | None = None
 
     @asynccontextmanager
     async def line(self, sid: str = SID, *, again: bool = False, known: bool = True) -> AsyncIterator[Line]:
@@ -161,6 +163,8 @@ class Shop:
         await asyncio.sleep(0.1)
 
     def _bot(self, call: Call) -> Pipeline:
+        if self.recordings is not None:
+            record_call(call, self.recordings)
         stt, tts = ScriptedSTT(self.lexicon), ScriptedTTS(self.lexicon)
         ears = [call.transport, EnergyVAD(), stt, TurnTaking(GREETING)]
         return Pipeline([*ears, LLMAggregator(script(*self.answers)), tts, AudioStreamer()])
@@ -542,6 +546,63 @@ async def test_a_live_calls_state_is_in_the_database_soon_and_not_with_every_wor
         assert memory.live == {}
 
 
+# --- the sound of calls ---------------------------------------------------------------------------------------
+
+
+def sounds(folder: Path) -> list[str]:
+    return sorted(str(path) for path in folder.rglob("*.wav"))
+
+
+@pytest.mark.parametrize("mirrors", [False, True])
+async def test_the_record_of_a_lost_call_names_its_recording(tmp_path: Path, mirrors: bool) -> None:
+    memory = Memory()
+    apart = "two" if mirrors else ""  # another machine, which has only the database
+    one = keeper_of(tmp_path, memory, mirrors=mirrors)
+    await one.start()
+    shop = Shop(one, recordings=tmp_path / "sound")
+    async with keeper_of(tmp_path / apart, memory, mirrors=mirrors), shop.line() as line:
+        await line.hears()
+        await asyncio.sleep(8.0)
+        dies(one)
+        (file,) = sounds(tmp_path)
+        if mirrors:
+            assert file in memory.live[SID].body
+        await asyncio.sleep(200.0)
+    assert (memory.records[SID].reason, memory.records[SID].recordings) == ("lost", [file])
+
+
+async def test_a_recording_is_named_before_it_is_made(tmp_path: Path) -> None:
+    memory = Memory()
+    one = keeper_of(tmp_path, memory)
+    await one.start()
+    async with keeper_of(tmp_path, memory), Shop(one, recordings=tmp_path / "sound").line():
+        await asyncio.sleep(0.5)
+        assert sounds(tmp_path) == []
+        dies(one)
+        await asyncio.sleep(100.0)
+    (file,) = memory.records[SID].recordings
+    assert sounds(tmp_path) == [file]  # here the line went on without its keeper
+
+
+async def test_a_call_that_was_taken_up_names_the_recordings_of_both_lines_in_order(tmp_path: Path) -> None:
+    memory = Memory()
+    one = keeper_of(tmp_path, memory)
+    await one.start()
+    async with keeper_of(tmp_path, memory) as two:
+        async with Shop(one, recordings=tmp_path / "sound").line() as line:
+            await line.hears()
+            dies(one)
+            async with Shop(two, recordings=tmp_path / "sound").line(again=True) as back:
+                await back.hears()
+                await asyncio.sleep(8.0)
+                assert len(sounds(tmp_path)) == 2
+                await back.ends()
+        await asyncio.sleep(1.0)
+    record = memory.records[SID]
+    assert (record.streams, record.recordings) == (2, sounds(tmp_path))
+    assert [Path(file).name for file in record.recordings] == [f"{SID}-1.wav", f"{SID}-2.wav"]
+
+
 # --- a database that is down ----------------------------------------------------------------------------------
 
 
@@ -639,15 +700,16 @@ async def test_a_spool_that_cannot_be_written_harms_no_call_and_no_record(tmp_pa
 async def test_deletion_by_number_reaches_what_waits(tmp_path: Path) -> None:
     memory = Memory(down=True)
     async with keeper_of(tmp_path, memory) as keeper:
-        async with Shop(keeper).line("CA1") as line:
+        async with Shop(keeper, recordings=tmp_path / "sound").line("CA1") as line:
             await line.hears()
             await line.cut()
+        (sound,) = sounds(tmp_path)
         async with Shop(keeper).line("CA2") as line:
             await line.hears()
             await line.ends()
         memory.down = False
-        deleted, _ = await keeper.delete_number("+1 555 000 2222")
-        assert deleted == 2
+        deleted, found = await keeper.delete_number("+1 555 000 2222")
+        assert (deleted, found.files) == (2, (sound,))
         assert files(tmp_path) == []
         await asyncio.sleep(100.0)
     assert memory.written == []

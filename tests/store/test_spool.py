@@ -16,6 +16,7 @@ from voiceloop.llm.tool_round import NOT_YET
 from voiceloop.report import Turn
 from voiceloop.store.call_state import CallState, encode, lines_of, read_state
 from voiceloop.store.record import CallRecord, RecordError, message_dict, turn_dict
+from voiceloop.store.rows import Deleted
 from voiceloop.store.spool import Spool, SpoolError, SpoolLimits, delete_number
 
 SID = "CA" + 8 * "5e1f"
@@ -317,11 +318,11 @@ def test_a_file_of_somebody_elses_is_left_aside(spools: Any) -> None:
 def test_deletion_by_number_reaches_all_that_is_not_on_the_line(spools: Any) -> None:
     live, dead = spools(), spools()
     write(live, state_of("CA1"))
-    write(live, state_of("CA2"), {"k": "ending", "at": 1.0, "v": "completed"})
-    write(dead, state_of("CA3"))
+    write(live, state_of("CA2", recordings=["/kept/CA2-1.wav"]), {"k": "ending", "at": 1.0, "v": "completed"})
+    write(dead, state_of("CA3"), {"k": "r", "at": 1.0, "v": ["/kept/CA3-1.wav"]})
     write(dead, CallState(CallRecord(id="CA4", started=1.0, ended=1.0, caller="+15559"), began=1.0))
     dies(dead)
-    assert delete_number(live.root, "+1 (555) 000-2222") == 2
+    assert delete_number(live.root, "+1 (555) 000-2222") == Deleted(2, ("/kept/CA2-1.wav", "/kept/CA3-1.wav"))
     assert sorted(path.stem for path in live.root.rglob("*.jsonl")) == ["CA1", "CA4"]
 
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,10 @@ __all__ = ["add_calls", "call_table", "calls"]
 
 _MOST: Final = 1000
 """Calls of one list."""
+_PREFIX: Final = 6
+"""Characters of an id from which on its beginning will do."""
+_PARTY: Final = re.compile(r"\+?\d{3,15}|.*[:@].*|anonymous|private|restricted|unavailable|unknown", re.IGNORECASE)
+"""What an outside person is called, as `same_number` writes it."""
 _SHORT: Final = 40
 _WIDTH: Final = 110
 
@@ -40,10 +45,10 @@ def add_calls(commands: Any) -> None:
         description="Without more words: the last 50 calls.",
     )
     _common(command, None)
-    command.add_argument("--limit", type=int, default=50, metavar="N", help=f"so many calls, at most {_MOST}")
+    command.add_argument("--limit", type=_at_least_one, default=50, metavar="N", help=f"so many calls, at most {_MOST}")
     kinds = command.add_subparsers(dest="what", metavar="show | of | delete", required=False)
     show = kinds.add_parser("show", help="one call: what was said and heard, waits, faults")
-    show.add_argument("id", help="the call's id, CA…")
+    show.add_argument("id", help=f"the call's id, CA…, or how it begins, {_PREFIX} characters or more")
     of = kinds.add_parser("of", help="all calls with an outside person")
     of.add_argument("number", help="+1555…: who called, or who was called")
     delete = kinds.add_parser("delete", help="delete all that is kept of the calls with an outside person")
@@ -76,9 +81,9 @@ def _calls(options: argparse.Namespace) -> int:
         if options.what == "delete":
             return _delete(database, options)
         if options.what == "of":
-            found = database.of_number(_number(options), _MOST)
+            found = database.of_number(_number(database, options), _MOST)
         else:
-            found = database.latest(max(1, min(options.limit, _MOST)))
+            found = database.latest(min(options.limit, _MOST))
     if options.json:
         print(json.dumps([asdict(each) for each in found]))
     else:
@@ -86,15 +91,29 @@ def _calls(options: argparse.Namespace) -> int:
     return 0
 
 
-def _number(options: argparse.Namespace) -> str:
+def _number(database: Database, options: argparse.Namespace) -> str:
     number: str = options.number
-    if not same_number(number):
+    same = same_number(number)
+    if not same:
         raise VoiceloopError("expected a telephone number such as +15550001111, got an empty text")
+    if not _PARTY.fullmatch(same) and not database.of_number(number, 1):  # a trunk may give callers any name
+        raise VoiceloopError(f"expected a telephone number such as +15550001111, got {plain(number, 100)!r}")
     return number
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {plain(text, 20)}")
+    return int(text)
 
 
 def _show(database: Database, options: argparse.Namespace) -> int:
     record = database.get(options.id)
+    if record is None and len(options.id) >= _PREFIX:
+        found = database.ids(options.id, 2)
+        if len(found) > 1:
+            raise VoiceloopError(f"several calls begin with {plain(options.id, 100)}: give more of the id")
+        record = database.get(found[0]) if found else None
     if record is None:
         raise VoiceloopError(f"there is no call {plain(options.id, 100)} in {database.name}: see voiceloop calls")
     print(json.dumps(record.as_dict()) if options.json else "\n".join(_told(record)))
@@ -102,17 +121,18 @@ def _show(database: Database, options: argparse.Namespace) -> int:
 
 
 def _delete(database: Database, options: argparse.Namespace) -> int:
-    number = same_number(_number(options))
+    number = same_number(_number(database, options))
     if not options.yes:
         _ask(database, number)
     deleted = database.delete_number(number)
     waiting = delete_number(spool_folder(None, database.file), number)
-    files = unlink_recordings(deleted.files)
+    files = unlink_recordings([*deleted.files, *waiting.files])
     if options.json:
-        outcome = {"records": deleted.records, "live": deleted.live, "waiting": waiting, "recordings": asdict(files)}
-        print(json.dumps(outcome))
+        counts = {"records": deleted.records, "live": deleted.live, "waiting": waiting.records}
+        print(json.dumps({**counts, "recordings": asdict(files)}))
     else:
-        count = f"{_many(deleted.records, 'record')} and {_many(len(files.removed), 'recording')}"
+        records = deleted.records + waiting.records
+        count = f"{_many(records, 'record')} and {_many(len(files.removed), 'recording')}"
         print(f"Deleted for good: {count} of {plain(number, 100)}.")
         for file in files.missing:
             print(f"  was not here, perhaps it is on another machine: {plain(file, 300)}")

@@ -46,19 +46,26 @@ class StereoFile:
         name: how it begins.
         pcm: whether samples are linear, 16 bits; else they stay mu-law, 8 bits, as they are on the phone.
         threaded: whether a thread writes.
+        number: the `n` that is tried first; while there is such a file, one more.
     """
 
-    def __init__(self, folder: Path, name: str, *, pcm: bool, threaded: bool) -> None:
-        self.path: Path | None = None
-        """Where it is; None before it was made."""
+    def __init__(self, folder: Path, name: str, *, pcm: bool, threaded: bool, number: int = 1) -> None:
         self.failure = ""
         """Why nothing more is written; empty while all goes well."""
         self._folder, self._name, self._pcm, self._threaded = folder, name, pcm, threaded
+        self._number = number
+        self._path = folder / f"{name}-{number}.wav"
+        self._made = self._closed = False
         self._handle: int | None = None
         self._broken = False  # what was taken before it was too slow is still written
         self._bytes = 0  # of sound
         self._asked = self._done = 0
         self._owed = 0  # samples of silence that stand before the next sound
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is or will be; another when there is a file already. None when it was closed and never made."""
+        return None if self._closed and not self._made else self._path
 
     def put(self, left: bytes | bytearray, right: bytes | bytearray) -> None:
         """Append sound: as many samples of either channel, mu-law."""
@@ -105,7 +112,7 @@ class StereoFile:
             self._write(both)
         except OSError as error:
             self._broken = True
-            self.failure = f"{self.path or self._folder} cannot be written: {error.strerror or error}"
+            self.failure = f"{self._path if self._made else self._folder} cannot be written: {error.strerror or error}"
             self._close()
 
     def _write(self, sound: bytes | bytearray) -> None:
@@ -120,18 +127,19 @@ class StereoFile:
 
     def _open(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in range(1, MOST_NAMES + 1):
-            path = self._folder / f"{self._name}-{number}.wav"
+        for number in range(self._number, self._number + MOST_NAMES):
+            self._path = self._folder / f"{self._name}-{number}.wav"  # before it is there: whoever asks then knows it
             try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except FileExistsError:
                 continue
-            self.path, self._handle = path, handle
+            self._made, self._handle = True, handle
             return handle
         raise OSError(f"it holds {MOST_NAMES} recordings of {self._name} already")
 
     def _close(self) -> None:
         handle, self._handle = self._handle, None
+        self._closed = True
         if handle is not None:
             os.close(handle)
 

@@ -105,6 +105,7 @@ class WavRecorder:
         self._prompt: Answer | None = None
         self._told = not options.consent or _was_told(call, options.consent)
         self._file: StereoFile | None = None
+        self._named: tuple[str, ...] = ()  # what the call's record was told of
         self._dry = call.replayed or call.id == REHEARSAL  # all is as ever, and nothing is written
         self._kept = False  # what is heard now
         self._turned = -math.inf  # since when that is so, seconds
@@ -125,9 +126,10 @@ class WavRecorder:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Where it is kept: one file for each line that the call is on, none while nothing was written. It is made a
-        few seconds after `start`, and whole when the call has ended."""
-        path = self._file.path if self._file is not None else None
+        """Where it is kept, absolute: one file for each line that the call is on. It is named as soon as anything is to
+        be kept, made a few seconds later, and whole when the call has ended; a file that was never made is not named
+        any more then."""
+        path = self._file.path if self._file is not None and not self._dry else None
         return () if path is None else (str(path),)
 
     def start(self) -> None:
@@ -228,9 +230,21 @@ class WavRecorder:
         name = _NAME.sub("_", self._call.id)[:64] or "call"
         folder = Path(self.options.folder).absolute() / wallclock.now_iso()[:10]
         threaded = not getattr(asyncio.get_running_loop(), "virtual_time", False)
-        self._file = StereoFile(folder, name, pcm=self.options.form == "pcm16", threaded=threaded)
+        line = 1 + (self._call.carried.streams if self._call.carried is not None else 0)
+        pcm = self.options.form == "pcm16"
+        self._file = StereoFile(folder, name, pcm=pcm, threaded=threaded, number=line)
+        self._tell_record()
         self._first = self._written = round(begin * RATE)
         self._caller = Rolling(self._written)
+
+    def _tell_record(self) -> None:
+        """Whoever writes the call down knows of the file before it is there, so that it can be deleted even when the
+        process is killed."""
+        if self._call is None or self._named == self.files:
+            return
+        self._named = self.files
+        if (changed := self._call.conversation.watcher) is not None:
+            changed()
 
     def _forget_agent(self, now: float) -> None:
         """What was heard of the agent while nothing was kept is in no buffer."""
@@ -272,6 +286,7 @@ class WavRecorder:
 
     def _look_at(self, file: StereoFile) -> None:
         """Whether it can be written. If not, that is noted once, and the call goes on."""
+        self._tell_record()  # it has another name when there was a file of that name
         if not file.failure and self._written - self._first >= self.options.longest * RATE:
             file.failure = f"{self.options.longest:g} s are recorded, which is the longest (RecordingOptions.longest)"
         if file.failure and self._wanted:

@@ -49,6 +49,8 @@ ROUTES: Final = {
     "/readyz": ("GET", "HEAD"),
 }
 """Paths, and the methods that they are asked by."""
+_LOOK: Final = 0.1
+"""Seconds between two looks at whether a stream has come that is waited for."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -81,8 +83,7 @@ class Phone:
         """No more calls are taken, but for streams whose webhook was answered before, and calls that come back."""
         self.closed = False
         """Not even those."""
-        self.streams_until = 0.0
-        """Until when such a stream is waited for, on the loop's clock."""
+        self._expected: dict[str, float] = {}  # calls whose stream is about to come, and until when
         self.door = Door(options)
         self.keeper: Keeper = Returns()
         """Who remembers calls beyond their lines."""
@@ -262,6 +263,7 @@ class Phone:
     def enter(self, number: int, call: Call) -> None:
         """A call is on the line."""
         self.calls[number] = call
+        self._expected.pop(call.id, None)
         self._quiet.clear()
         if self.options.carrier is not None:
             call.carrier = self.options.carrier
@@ -273,9 +275,15 @@ class Phone:
         """It is no more. Harmless when it never was."""
         call = self.calls.pop(number, None)
         if call is not None and call.ending in LOST and self.options.returns:  # it will ask what to do in a moment
-            self.streams_until = max(self.streams_until, asyncio.get_running_loop().time() + STREAM_WAIT)
+            self.expect_stream(call.id)
         if not self.calls:
             self._quiet.set()
+
+    def expect_stream(self, call_sid: str) -> None:
+        """A stream of this call is about to come: a server that stops waits for it, for a moment."""
+        now = asyncio.get_running_loop().time()
+        self._expected = {sid: until for sid, until in self._expected.items() if until > now}
+        self._expected[call_sid] = now + STREAM_WAIT
 
     async def drain(self, limit: float | None = None) -> None:
         """Take no more calls, let those on the line go on to their end or the limit, then end them: what is being said
@@ -298,6 +306,6 @@ class Phone:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._quiet.wait()
-                while (rest := self.streams_until - asyncio.get_running_loop().time()) > 0:
-                    await asyncio.sleep(rest)
+                while any(until > asyncio.get_running_loop().time() for until in self._expected.values()):
+                    await asyncio.sleep(_LOOK)
                     await self._quiet.wait()

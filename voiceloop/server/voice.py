@@ -67,7 +67,7 @@ class Voice:
         try:
             given = await self._parameters(incoming, request)
             stream = tw.connect_stream(self._stream_url(request), self._all_parameters(incoming, given, again))
-            phone.streams_until = asyncio.get_running_loop().time() + STREAM_WAIT
+            phone.expect_stream(incoming.call_sid)
             return _twiml(stream, *self._return(request, again))
         except Exception as error:
             line, detail = describe(error)

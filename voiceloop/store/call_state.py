@@ -75,6 +75,8 @@ class CallState:
                 _put(record.faults, line["n"], line["v"])
             elif kind == "u":
                 record.usage = dict(line["v"])
+            elif kind == "r":
+                record.recordings = [str(file) for file in line["v"]]
             elif kind == "ending":
                 self.ending = str(line["v"])
             elif kind == "end":

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Final
 
 from voiceloop import wallclock
 from voiceloop.errors import require
+from voiceloop.store.call_state import CallState
 from voiceloop.store.phone_number import same_number
-from voiceloop.store.record import CallRecord
+from voiceloop.store.record import CallRecord, RecordError
 from voiceloop.store.rows import CallSummary, Deleted, LiveRow, fingerprint, key_of, row_of
 
 try:
@@ -142,6 +143,12 @@ class Database:
             body = connection.scalar(select(calls.c.body).where(calls.c.id == key_of(id)))
         return None if body is None else CallRecord.of_json(body)
 
+    def ids(self, beginning: str, limit: int) -> list[str]:
+        """Ids that begin with this text, at most so many. Reads all ids: for people, not for each call."""
+        begins = func.substr(calls.c.id, 1, len(beginning)) == beginning
+        with self._transaction() as connection:
+            return list(connection.scalars(select(calls.c.id).where(begins).order_by(calls.c.id).limit(limit)))
+
     def get_all(self, ids: Sequence[str]) -> list[CallRecord]:
         """The records of these calls, in this order, without those that are not there."""
         bodies: dict[str, str] = {}
@@ -198,8 +205,9 @@ class Database:
             lock(connection)
             self._forget_fingerprints(connection, now)
             connection.execute(self._upsert(deleted_numbers, "fingerprint", "at"), print_)
+            files = _recordings_of(connection.scalars(select(live.c.body).where(live.c.party == party)))
             states = connection.execute(delete(live).where(live.c.party == party)).rowcount
-        records, files = 0, dict[str, None]()
+        records = 0
         while True:
             count, more = self._delete_some(calls.c.party == party, _AT_ONCE)
             records += count
@@ -218,10 +226,11 @@ class Database:
             limit: at most so many records.
         """
         with self._transaction(writes=True) as connection:
+            lost = _recordings_of(connection.scalars(select(live.c.body).where(live.c.updated < unix)))
             states = connection.execute(delete(live).where(live.c.updated < unix)).rowcount
             self._forget_fingerprints(connection, wallclock.unix())
         count, files = self._delete_some(calls.c.started < unix, limit)
-        return Deleted(count, tuple(files), states)
+        return Deleted(count, tuple(lost | dict.fromkeys(files)), states)
 
     def _delete_some(self, which: Any, limit: int) -> tuple[int, list[str]]:
         asked = select(calls.c.id, calls.c.recordings).where(which).order_by(calls.c.started).limit(limit)
@@ -312,6 +321,15 @@ def _party(number: str) -> str:
     if not party:
         raise ValueError("expected a telephone number such as +15550001111, got an empty text")
     return party
+
+
+def _recordings_of(bodies: Iterable[str]) -> dict[str, None]:
+    """The recordings that states of calls name, each once; a state may be any text."""
+    files: dict[str, None] = {}
+    for body in bodies:
+        with suppress(RecordError):
+            files |= dict.fromkeys(CallState.of_json(body).record.recordings)
+    return files
 
 
 def _state_of(row: LiveRow) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Following:
         self._wall = wall
         self._seen: list[tuple[Any, ...]] = []
         self._usage: dict[str, float] = {}
+        self._files: tuple[str, ...] = ()
         self._turns = 0
         self._faults = 0
         now = wall()
@@ -125,8 +126,21 @@ class Following:
                 seen.append(shown)
             self._put("m", "conversation", offset + place, message_dict(message), write)
             found = True
+        found |= self._look_at_recording(call, write)
         found |= self._look_at_turns(call, write)
         return found
+
+    def _look_at_recording(self, call: Call, write: bool) -> bool:
+        """Files are named before they are made: whatever becomes of the process, they go when the number is deleted."""
+        files = () if call.recording is None else call.recording.files
+        if files == self._files:
+            return False
+        self._files = files
+        before = self._base.recordings if self._base is not None else []
+        self.state.record.recordings = _together(before, [str(file) for file in files])
+        if write:
+            self._write("r", self.state.record.recordings)
+        return True
 
     def _look_at_turns(self, call: Call, write: bool) -> bool:
         found = False

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -163,11 +164,14 @@ class CallKeeper(Rounds):
         """Delete what is kept of an outside person, in the spool and in the database, but for calls on the line: their
         records are not kept when they end.
 
-        Returns: how many records were still in the spool, and what the database held.
+        Returns: how many records were still in the spool, and what the database held, with the recordings of both,
+        which are still there: `unlink_recordings`.
         """
         waiting = await self._disk.do(partial(delete_number, self._spool.root, number))
         self._forget_deleted()
-        return waiting, await self._base.do(partial(self._books.delete_number, number))
+        deleted = await self._base.do(partial(self._books.delete_number, number))
+        files = tuple(dict.fromkeys([*waiting.files, *deleted.files]))
+        return waiting.records, replace(deleted, files=files)
 
 
 def _opened(url: str | None) -> tuple[Store, Path | None, bool]:

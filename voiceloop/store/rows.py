@@ -61,7 +61,7 @@ class Deleted:
 
     records: int
     files: tuple[str, ...] = ()
-    """Recordings that the deleted records named. They are still there: see `unlink_recordings`."""
+    """Recordings that the deleted records and states named. They are still there: see `unlink_recordings`."""
     live: int = 0
     """States of calls that were going on."""
 

@@ -20,6 +20,7 @@ from typing import Final
 from voiceloop.errors import VoiceloopError
 from voiceloop.store.call_state import CallState, lines_of
 from voiceloop.store.phone_number import same_number
+from voiceloop.store.rows import Deleted
 from voiceloop.store.spool_file import (
     CALL,
     LOCK,
@@ -296,7 +297,7 @@ class Spool:
         return state
 
 
-def delete_number(root: Path, number: str) -> int:
+def delete_number(root: Path, number: str) -> Deleted:
     """Delete what the spool holds of the calls of an outside person, but for those that are on the line.
 
     A process that lives forgets with the file what it has in memory of such a call.
@@ -305,9 +306,10 @@ def delete_number(root: Path, number: str) -> int:
         root: the spool's folder.
         number: in any form that `same_number` takes.
 
-    Returns: how many files were deleted.
+    Returns: how many records, and the recordings they named, which are still there: `unlink_recordings`.
     """
     wanted, deleted = same_number(number), 0
+    recordings: dict[str, None] = {}
     for folder in folders(root):
         lock = lock_of(folder)
         try:
@@ -317,7 +319,8 @@ def delete_number(root: Path, number: str) -> int:
                 if state is not None and not live and same_number(state.record.party) == wanted:
                     path.unlink(missing_ok=True)
                     deleted += 1
+                    recordings |= dict.fromkeys(state.record.recordings)
         finally:
             if lock is not None:
                 os.close(lock)
-    return deleted
+    return Deleted(deleted, tuple(recordings))
