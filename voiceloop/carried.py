@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from voiceloop.conversation import Message
 from voiceloop.report import FaultRecord, Turn
 
-__all__ = ["Carried"]
+if TYPE_CHECKING:
+    from voiceloop.call import Call
+
+__all__ = ["Carried", "carry"]
 
 
 @dataclass(slots=True)
@@ -25,3 +29,9 @@ class Carried:
     """Lines that it was on so far."""
     served: dict[str, dict[str, int]] = field(default_factory=dict)
     """Requests by kind of provider and by who served them."""
+
+
+def carry(call: Call, carried: Carried) -> None:
+    """Have a call that has not begun go on with what was said on it before."""
+    call.carried = carried
+    call._record.carry(carried)

@@ -87,7 +87,7 @@ class Leaving(Speaking):
         if carrier is None:
             raise VoiceloopError(
                 "call.transfer needs the carrier's account: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN for serve(), "
-                "or call.carrier"
+                "or call.carrier; simulated calls cannot be transferred"
             )
         if not _TARGET.fullmatch(to):
             raise VoiceloopError(f"expected a number with country code such as +14155550100, or sip:…, got {to[:80]!r}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,10 +17,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from tests.server.shop import GREETING, PUBLIC, Room
+from tests.server.shop import GREETING, PUBLIC, SORRY, Room
+from voiceloop.errors import VoiceloopError
+from voiceloop.record.recording_options import RecordingOptions
 from voiceloop.server.asgi import PhoneASGI
+from voiceloop.server.keeping import Recordings
 from voiceloop.server.phone import PhoneError, PhoneOptions
 from voiceloop.sim.twilio import TOKEN, TwilioSim
+from voiceloop.store.database import Database
 from voiceloop.testing import ScriptedTTS
 from voiceloop.twilio.signature import SIGNATURE_HEADER, sign
 
@@ -43,10 +49,10 @@ async def under_uvicorn(app: Any) -> AsyncIterator[str]:
         await task
 
 
-def make(**options: Any) -> tuple[PhoneASGI, Room]:
+def make(store: str | None = None, recordings: Recordings | None = None, **options: Any) -> tuple[PhoneASGI, Room]:
     room = Room()
     settings = PhoneOptions(**{"public_url": PUBLIC, "auth_token": TOKEN, **options})
-    return PhoneASGI(room.bot(), options=settings), room
+    return PhoneASGI(room.bot(), options=settings, store=store, recordings=recordings), room
 
 
 async def say_hello(request: Request) -> PlainTextResponse:
@@ -101,6 +107,55 @@ async def test_a_public_url_may_have_the_prefix_of_the_mount_or_not(base: str) -
         async with session.post(f"{here}/phone/voice", data=FORM, headers=headers) as response:
             text = await response.text()
     assert f'<Stream url="wss://{PUBLIC.removeprefix("https://")}/phone/media">' in text
+
+
+async def test_records_and_sound_are_kept_under_asgi(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'calls.db'}"
+    sound = RecordingOptions(folder=tmp_path / "sound", form="pcm16")
+    phone, room = make(store=store, recordings=sound)
+    sim = TwilioSim(voice=ScriptedTTS(room.lexicon))
+    async with under_uvicorn(phone) as url, sim.listening():
+        sim.tunnel(PUBLIC, url)
+        line = await sim.call(f"{PUBLIC}/voice")
+        await line.caller.hears()
+        await line.hangs_up()
+    with Database(store) as database:
+        record = database.get(line.sid)
+    assert record is not None
+    assert [message["text"] for message in record.conversation if message["role"] == "assistant"] == [GREETING]
+    (file,) = (tmp_path / "sound").rglob("*.wav")
+    assert record.recordings == [str(file)]
+    with wave.open(str(file)) as sound_file:
+        assert (sound_file.getnchannels(), sound_file.getsampwidth(), sound_file.getframerate()) == (2, 2, 8000)
+
+
+async def test_a_call_goes_on_in_another_process_when_the_asgi_server_is_stopped(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'calls.db'}"
+    (old, room), (new, later) = make(store=store), make(store=store)
+    sim = TwilioSim(voice=ScriptedTTS(room.lexicon))
+    async with under_uvicorn(new) as there, sim.listening():
+        async with under_uvicorn(old) as here:
+            sim.tunnel(PUBLIC, here)
+            line = await sim.call(f"{PUBLIC}/voice")
+            await line.caller.hears()
+            await line.caller.says("a tea please")
+            await line.caller.hears()
+            sim.tunnel(PUBLIC, there)  # what comes from now on is led to the new one
+        while len(line.streams) < 2:  # noqa: ASYNC110 - nobody tells of a new line
+            await asyncio.sleep(0.1)
+        assert later.lexicon.text((await line.caller.hears()).audio) == f"{SORRY} One tea."  # what was not answered yet
+        await line.hangs_up()
+    assert (len(room.calls), len(later.calls)) == (1, 1)
+    assert [str(message) for message in later.calls[0].conversation][:3] == [
+        str(message) for message in room.calls[0].conversation
+    ]
+
+
+async def test_what_cannot_be_kept_stops_the_server() -> None:
+    phone, _ = make(store="calls.db")
+    with pytest.raises(VoiceloopError, match=r"did you mean sqlite:///calls\.db\?"):
+        async with phone.lifespan():
+            raise AssertionError("it began")
 
 
 async def test_what_is_refused_is_refused_with_its_status() -> None:

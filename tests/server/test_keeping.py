@@ -16,7 +16,9 @@ pytest.importorskip("sqlalchemy")
 @pytest.mark.parametrize(
     ("store", "said"),
     [
-        ("hello", "expected sqlite:///file.db"),
+        ("hello", "got 'hello', which is no URL: did you mean sqlite:///hello?"),
+        ("/srv/calls.db", "did you mean sqlite:////srv/calls.db?"),
+        ("agent:planted@host", "expected sqlite:///file.db .*, got no URL"),
         ("mysql://host/base", "got a URL of mysql"),
         ("sqlite:///{folder}/none/calls.db", "there is no folder"),
         ("sqlite:///{folder}", "calls"),
@@ -36,6 +38,12 @@ async def test_a_server_that_is_down_is_told(caplog: pytest.LogCaptureFixture) -
     assert told.startswith("calls are answered, and their records wait on the disk until the database takes them: ")
     assert "127.0.0.1" in told
     assert "planted-password" not in told
+
+
+async def test_a_server_need_not_be_asked(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "voiceloop.store"):
+        await can_keep("postgresql://agent@127.0.0.1:1/calls", ask_server=False)
+    assert [record for record in caplog.records if record.name == "voiceloop.store"] == []
 
 
 async def test_recordings_need_a_folder_that_can_be_written(tmp_path: Path) -> None:

@@ -171,13 +171,34 @@ async def test_an_edited_file_answers_the_next_call(tmp_path: Path) -> None:
         (("--workers", "2", "--reload"), "--reload is for development, with one process: leave --workers out"),
         (("--drain", "-1"), "expected --drain from 0 to 86400 seconds, got -1"),
         (("--public-url", "agent.example.com"), "did you mean https://agent.example.com?"),
+        (("--public-url", "foo", "--reload"), "expected a public URL like"),
+        (("--public-url", "foo", "--workers", "2"), "expected a public URL like"),
+        (("--store", "foo"), "got 'foo', which is no URL: did you mean sqlite:///foo?"),
+        (("--store", "foo", "--reload"), "got 'foo', which is no URL: did you mean sqlite:///foo?"),
+        (("--store", "foo", "--workers", "2"), "got 'foo', which is no URL: did you mean sqlite:///foo?"),
+        (("--recordings-form", "pcm16"), "add --recordings FOLDER"),
     ],
 )
 def test_wrong_usage_is_told(
     tmp_path: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], levels: None
 ) -> None:
     assert main(["serve", str(tmp_path / tea(tmp_path)), *ONE, *arguments]) == 1
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Loading the models" not in told
+
+
+def test_a_folder_is_told_from_the_file_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], levels: None) -> None:
+    tea(tmp_path, name="bot.py")
+    assert main(["serve", str(tmp_path), *ONE]) == 1
+    assert f"{tmp_path} is a folder: is {tmp_path / 'bot.py'} the file?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("short", ["--record", "--metrics-p", "--rel"])
+def test_half_an_option_is_none(tmp_path: Path, short: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["serve", tea(tmp_path), short, "9"])
+    assert f"unrecognized arguments: {short}" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str], levels: None) -> None:

@@ -20,6 +20,7 @@ class Talk:
     phone: Phone
     lasts: float
     last_words: float
+    id: str = "CA1"
     ending: str | None = None
     did: list[str] = field(default_factory=list)
 

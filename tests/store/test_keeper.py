@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
+from voiceloop.carried import carry
 from voiceloop.record.wav_recorder import record_call
 from voiceloop.runtime import Runtime
-from voiceloop.server.returns import carry
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import Caller
 from voiceloop.sim.carrier import Carrier

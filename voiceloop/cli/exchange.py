@@ -4,7 +4,8 @@ The process that calls may do it itself: `Exchange.ring`. For others ``voiceloop
 takes the caller's lines and answers with one JSON object a line, as things happen: ``{"silent": seconds}``, when the
 agent has no greeting; ``{"said": …}``;
 ``{"heard": …, "after": seconds}``, or with ``"cut": true`` what was heard until the caller spoke over it;
-``{"failed": …, "alerts": […]}``; ``{"transferred": number}``; and last ``{"over": …, "call": …}``.
+``{"cut_off": streams}``, when the line was cut and the call has come back; ``{"failed": …, "alerts": […]}``;
+``{"transferred": number}``; and last ``{"over": …, "call": …}``.
 ``GET /calls/{call}.wav`` gives the recording.
 """
 
@@ -43,6 +44,8 @@ GREETING_LIMIT: Final = 6.0
 """Seconds that the caller waits for a greeting; then it speaks first."""
 _LEAVING: Final = 3.0
 """Seconds in which the agent may hang up, once everything was said."""
+_RETURN: Final = 5.0
+"""Seconds in which a call whose line was cut may come back, and then in which the agent may answer."""
 _MOST_PATIENT: Final = 60.0
 _MOST_CALLS: Final = 8
 _MOST_LINES: Final = 200
@@ -207,7 +210,7 @@ class Exchange:
         """Say everything, wait for each answer, and for the agent's hang-up if it does that."""
         try:
             async with asyncio.timeout(_LONGEST):
-                await self._converse(line.caller, order, tell)
+                await self._converse(line, order, tell)
         except (GaveUp, CallEnded, TimeoutError) as error:
             failed = str(error) or f"the caller hung up after {_LONGEST:g} s"
             await tell({"failed": failed, "alerts": self._alerts(line)})
@@ -218,27 +221,62 @@ class Exchange:
         except TimeoutError:
             return
 
-    async def _converse(self, caller: Caller, order: Order, tell: Tell) -> None:
-        lines, patience = order.lines, order.patience
-        if await _sounds(caller, 0, asyncio.get_running_loop().time() + GREETING_LIMIT) or caller.carrier.end:
-            await self._hears(caller, patience, tell)
-        else:
-            await tell({"silent": GREETING_LIMIT})
-        for index, each in enumerate(lines):
-            if each.over:
-                cut = await caller.interrupts(each.what, after=OVER_AFTER, timeout=ANSWER_LIMIT)
-                truth = caller.carrier.truth
-                first, end = truth.sample_at(cut.agent_started), truth.sample_at(cut.agent_stopped)
-                await tell({"heard": await self._words(bytes(caller.carrier.heard[first:end])), "cut": True})
-                await tell({"said": each.shown})
-            else:
-                await tell({"said": each.shown})
-                await caller.says(each.what)
-            if index + 1 == len(lines) or not lines[index + 1].over:
-                await self._hears(caller, patience, tell)
+    async def _converse(self, line: SimCall, order: Order, tell: Tell) -> None:
+        """Say everything, each when the agent has spoken. When the line is cut and the call comes back, what was being
+        said is said again, unless it was said to its end and the agent answers it now.
+        """
+        lines, at, known, said, cut = order.lines, 0, 0, False, -1
+        while at < len(lines):
+            caller, streams = line.caller, len(line.streams)
+            try:
+                if streams != known:
+                    if known:
+                        await tell({"cut_off": known})
+                    greeting, known = await self._greeting(caller, order.patience, tell), streams
+                    said = said and await self._answers(caller, greeting, order.patience, tell)
+                if not said:
+                    await self._say(caller, lines[at], tell, over=lines[at].over and at != cut)
+                    said = True
+                    if at + 1 == len(lines) or not lines[at + 1].over:
+                        await self._hears(caller, order.patience, tell)
+            except CallEnded:
+                if not await _comes_back(line, streams):
+                    raise
+                cut = at
+                continue
+            at, said = at + 1, False
 
-    async def _hears(self, caller: Caller, patience: float, tell: Tell) -> None:
-        """Hear an answer out; also what follows when the agent has only asked for a moment."""
+    async def _greeting(self, caller: Caller, patience: float, tell: Tell) -> str:
+        """Hear what the agent says first, if it does; gives the words."""
+        if await _sounds(caller, 0, asyncio.get_running_loop().time() + GREETING_LIMIT) or caller.carrier.end:
+            return await self._hears(caller, patience, tell)
+        await tell({"silent": GREETING_LIMIT})
+        return ""
+
+    async def _answers(self, caller: Caller, greeting: str, patience: float, tell: Tell) -> bool:
+        """Whether the agent, back on the line, answers what it was asked before."""
+        if _spelt(greeting) not in _CUT_OFF:
+            return True
+        if not await _sounds(caller, caller.carrier.playback.sound_end, asyncio.get_running_loop().time() + _RETURN):
+            return False
+        await self._hears(caller, patience, tell)
+        return True
+
+    async def _say(self, caller: Caller, line: Line, tell: Tell, *, over: bool) -> None:
+        if not over:
+            await tell({"said": line.shown})
+            await caller.says(line.what)
+            if caller.carrier.ended:
+                raise CallEnded(f"the call ended ({caller.carrier.end}) while the caller spoke")
+            return
+        cut = await caller.interrupts(line.what, after=OVER_AFTER, timeout=ANSWER_LIMIT)
+        truth = caller.carrier.truth
+        first, end = truth.sample_at(cut.agent_started), truth.sample_at(cut.agent_stopped)
+        await tell({"heard": await self._words(bytes(caller.carrier.heard[first:end])), "cut": True})
+        await tell({"said": line.shown})
+
+    async def _hears(self, caller: Caller, patience: float, tell: Tell) -> str:
+        """Hear an answer out; also what follows when the agent has only asked for a moment. Gives the words."""
         asked = caller.speech_end
         heard = await caller.hears(timeout=ANSWER_LIMIT)
         after = None if asked is None else round(heard.started - asked, 3)
@@ -249,6 +287,7 @@ class Exchange:
             heard = await caller.hears(timeout=ANSWER_LIMIT)
             words = await self._words(heard.audio)
             await tell({"heard": words, "after": None})
+        return words
 
     async def _words(self, audio: bytes) -> str:
         return " ".join(word.text for word in await self._listener.words(audio))
@@ -275,12 +314,24 @@ _WAITING: Final = tuple(
     for phrase in (language.phrases.one_moment, language.phrases.still_working)
 )
 """What the library says while tools take their time."""
+_CUT_OFF: Final = ((), *(_spelt(language.phrases.cut_off) for language in LANGUAGES.values()))
+"""What the agent says, or nothing, when it has no words of the caller that it could answer."""
 
 
 def _asks_to_wait(words: str) -> bool:
     """Whether the agent's last sentence asks for a moment; not one that only quotes such words."""
     sentences = [spelt for sentence in re.split(r"[.!?]", words) if (spelt := _spelt(sentence))]
     return bool(sentences) and sentences[-1] in _WAITING
+
+
+async def _comes_back(line: SimCall, streams: int) -> bool:
+    """Whether a call whose stream has ended gets another one, as it does when the bot's process has died."""
+    try:
+        async with asyncio.timeout(_RETURN):
+            await line.settled(streams + 1)
+    except TimeoutError:
+        return False
+    return len(line.streams) > streams
 
 
 async def _sounds(caller: Caller, after: int, until: float) -> bool:

@@ -7,8 +7,9 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from voiceloop import __version__
 from voiceloop.cli.calls import add_calls
@@ -40,12 +41,18 @@ class _CommandLine(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
 
+_command_parser = partial(argparse.ArgumentParser, allow_abbrev=False)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = _CommandLine(prog="voiceloop", description="Phone agents in Python.")
     top.add_argument("--version", action="version", version=f"voiceloop {__version__}")
     commands = top.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        parser_class=cast("type[argparse.ArgumentParser]", _command_parser),
     )
     demo = commands.add_parser(
         "demo",

@@ -16,8 +16,9 @@ from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.talk import _port
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.console import complain, note
+from voiceloop.server.keeping import can_keep
 from voiceloop.server.observing import logged
-from voiceloop.server.phone_options import TOKEN_VARIABLE, URL_VARIABLE, PhoneOptions
+from voiceloop.server.phone_options import TOKEN_VARIABLE, URL_VARIABLE, PhoneOptions, public_base
 from voiceloop.server.serve_settings import LOOPBACK, ServeSettings
 from voiceloop.store import DEFAULT_STORE, STORE_VARIABLE
 
@@ -52,7 +53,9 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that answer, about one a core (default: 1)"
     )
-    command.add_argument("--reload", action="store_true", help="in development: load the file anew when it was edited")
+    command.add_argument(
+        "--reload", action="store_true", help="in development: load the file and its models anew when it was edited"
+    )
     command.add_argument(
         "--store",
         metavar="URL",
@@ -60,6 +63,11 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         f"(default: {STORE_VARIABLE}, or {DEFAULT_STORE})",
     )
     command.add_argument("--recordings", metavar="FOLDER", help="keep the sound of every call there (default: nowhere)")
+    command.add_argument(
+        "--recordings-form",
+        choices=("mulaw", "pcm16"),
+        help="mulaw: as it was on the phone; pcm16: linear, for programs that read nothing else (default: mulaw)",
+    )
     command.add_argument(
         "--drain",
         type=float,
@@ -120,10 +128,12 @@ async def _serve(options: argparse.Namespace) -> int:
             public_url=options.public_url,
             store=_store(options.store),
             recordings=options.recordings,
+            recordings_form=options.recordings_form or "mulaw",
             drain=options.drain,
             metrics_port=options.metrics_port,
             metrics_host=options.metrics_host,
         )
+        await can_keep(settings.store, settings.recording, ask_server=False)  # that is done when it is used
         if not local:
             return await _run(options, settings, sockets, None)
         from voiceloop.server.local import local_access
@@ -160,8 +170,14 @@ async def _run(
         await _run_reloaded(options, settings, sockets, told)
         return 0
     module = load_bot(options.bot)
-    note(loading_note())
-    await serve_here(module, settings, options=options_of(module), sockets=sockets, setup=told)
+    await serve_here(
+        module,
+        settings,
+        options=options_of(module),
+        sockets=sockets,
+        setup=told,
+        tell=lambda _: note(loading_note()),
+    )
     return 0
 
 
@@ -176,11 +192,22 @@ async def _run_reloaded(
     from voiceloop.server.reloading import ReloadedBot
     from voiceloop.server.serve import serve_here
 
+    local = settings.local_token is not None
+    phone = settings.options(None)
+    phone.base(), phone.secret()  # what is missing is told before the models load
     note(loading_note())
     file = BotFile(options.bot, load=load_bot, prepare=prepare, tell=note)
-    bot = ReloadedBot(file)
+    bot = ReloadedBot(file, patient=local)
     async with bot.watched():
-        await serve_here(bot.bot, settings, options=bot.options(PhoneOptions()), sockets=sockets, setup=setup)
+        await bot.settled()
+        await serve_here(
+            bot.bot,
+            settings,
+            options=bot.options(PhoneOptions()),
+            sockets=sockets,
+            setup=setup,
+            healthy=bot.ready if local else None,
+        )
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -197,6 +224,14 @@ def _check(options: argparse.Namespace) -> None:
         raise VoiceloopError("--reload is for development, with one process: leave --workers out")
     if options.drain is not None and not 0 <= options.drain <= _DAY:
         raise VoiceloopError(f"expected --drain from 0 to {_DAY} seconds, got {options.drain:g}")
+    if options.recordings_form is not None and options.recordings is None:
+        raise VoiceloopError("--recordings-form says how sound is kept: add --recordings FOLDER, where")
+    if options.public_url is not None:
+        public_base(options.public_url)
+    if Path(options.bot).is_dir():
+        inside = Path(options.bot) / "bot.py"
+        hint = f": is {inside} the file?" if inside.is_file() else ""
+        raise BotFileError(f"expected a bot file, a Python module with bot(call), but {options.bot} is a folder{hint}")
     if not Path(options.bot).is_file():
         raise BotFileError(f"expected a bot file, a Python module with bot(call), but there is no file {options.bot}")
 

@@ -76,6 +76,8 @@ def _show(event: dict[str, Any], events: list[dict[str, Any]], show: Show) -> No
         show.line(f"  agent:  {event['heard'] or '(nothing that could be understood)'}{after}{cut}")
     elif "silent" in event:
         show.line(f"  agent:  (silent for {event['silent']:g} s)")
+    elif "cut_off" in event:
+        show.line("The line was cut; the call comes back.")
     elif "transferred" in event:
         show.line(f"Transferred to {event['transferred']}.")
     elif "over" in event and any("said" in each or "heard" in each for each in events):  # or only the error is told

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from voiceloop.call import Call
-from voiceloop.carried import Carried
+from voiceloop.carried import Carried, carry
 from voiceloop.errors import VoiceloopError
 from voiceloop.flight.brought import TooLong, brought_of
 from voiceloop.flight.reader import BadFlight, Flight
-from voiceloop.server.returns import carry
 
 __all__ = ["brought", "restore"]
 

@@ -25,6 +25,7 @@ from multidict import CIMultiDict, MultiDict
 from voiceloop.faults import describe
 from voiceloop.runtime import Runtime
 from voiceloop.server.http import BodyTooLong, Refusal, Reply, Request
+from voiceloop.server.keeping import Recordings, can_keep, keeping
 from voiceloop.server.opening import open_phone
 from voiceloop.server.phone import ROUTES, Phone
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
@@ -52,22 +53,36 @@ class PhoneASGI:
         bot: the function ``bot(call)``, or the module that holds it.
         runtime: what the calls share; one of its own when not given.
         options: of the server.
+        store: URL of a database for the records of calls; None keeps none.
+        recordings: a folder for the sound of every call, or `RecordingOptions`; None keeps none.
     """
 
     def __init__(
-        self, bot: Bot | ModuleType, *, runtime: Runtime | None = None, options: PhoneOptions | None = None
+        self,
+        bot: Bot | ModuleType,
+        *,
+        runtime: Runtime | None = None,
+        options: PhoneOptions | None = None,
+        store: str | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         self.phone: Phone | None = None
         """What answers, while the lifespan is on."""
         self._bot = bot
         self._runtime = runtime
         self._options = options
+        self._store = store
+        self._recordings = recordings
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         if self.phone is not None:
             raise PhoneError("this PhoneASGI is being served already: use lifespan once")
-        async with open_phone(self._bot, runtime=self._runtime, options=self._options) as phone:
+        await can_keep(self._store, self._recordings)
+        async with (
+            open_phone(self._bot, runtime=self._runtime, options=self._options) as phone,
+            keeping(phone, self._store, self._recordings),
+        ):
             self.phone = phone
             try:
                 yield
@@ -79,7 +94,7 @@ class PhoneASGI:
         """Warm the bot, and end its calls at the end: the ``lifespan`` of an application that mounts this one.
 
         Raises:
-            VoiceloopError: the bot cannot start, or something that Twilio needs is missing.
+            VoiceloopError: the bot cannot start, something that Twilio needs is missing, or calls cannot be kept.
         """
         return self._open()
 

@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.offload import offload
+from voiceloop.record.recording_options import RecordingOptions
 from voiceloop.server.phone import Phone
 
-__all__ = ["can_keep", "keeping"]
+__all__ = ["Recordings", "can_keep", "keeping"]
 
 log = logging.getLogger("voiceloop.store")
 
+Recordings = str | os.PathLike[str] | RecordingOptions
+"""Where the sound of calls is kept: a folder, or all that can be said of it."""
+_FILE: Final = re.compile(r"[\w./-]{1,200}")
+"""What cannot be a URL with a password that was mistyped."""
 
-async def can_keep(store: str | None = None, recordings: str | os.PathLike[str] | None = None) -> None:
+
+async def can_keep(store: str | None = None, recordings: Recordings | None = None, *, ask_server: bool = True) -> None:
     """See before anything is loaded that records and sound can be kept. A database server that is down is only told:
     records wait for it.
 
     Args:
         store: as of `keeping`; the file and tables are made.
         recordings: as of `keeping`; the folder is made.
+        ask_server: whether it is tried to reach a database server; a file is always opened.
 
     Raises:
         VoiceloopError: they cannot.
     """
     if recordings is not None:
-        await offload(_try_folder, Path(recordings))
+        await offload(_try_folder, Path(_recording(recordings).folder))
     if store is None:
         return
+    if _FILE.fullmatch(store.strip()):
+        raise VoiceloopError(
+            "expected sqlite:///file.db or postgresql://user:password@host/database as the store, got "
+            f"{store.strip()!r}, which is no URL: did you mean sqlite:///{store.strip()}?"
+        )
     from voiceloop.store.database import Database
     from voiceloop.store.store_errors import StoreError
 
     with Database(store) as database:
+        if database.file is None and not ask_server:
+            return
         try:
             await offload(database.open)
         except StoreError as error:
@@ -45,6 +61,10 @@ async def can_keep(store: str | None = None, recordings: str | os.PathLike[str] 
             log.warning(
                 "calls are answered, and their records wait on the disk until the database takes them: %s", error
             )
+
+
+def _recording(recordings: Recordings) -> RecordingOptions:
+    return recordings if isinstance(recordings, RecordingOptions) else RecordingOptions(folder=recordings)
 
 
 def _try_folder(folder: Path) -> None:
@@ -58,14 +78,12 @@ def _try_folder(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def keeping(
-    phone: Phone, store: str | None = None, recordings: str | os.PathLike[str] | None = None
-) -> AsyncIterator[None]:
+async def keeping(phone: Phone, store: str | None = None, recordings: Recordings | None = None) -> AsyncIterator[None]:
     """Keep the calls of a phone until the block is left.
 
     Args:
         store: URL of the database of records; None keeps none.
-        recordings: folder for the sound; None keeps none.
+        recordings: folder for the sound, or `RecordingOptions`; None keeps none.
 
     Raises:
         VoiceloopError: the store cannot be used as it is named, or a package is missing.
@@ -80,7 +98,7 @@ async def keeping(
             if place_of(store).server:  # machines that share it share the tokens that are used up; one has its folder
                 phone.claims.store = stack.enter_context(Database(store))
         if recordings is not None:
-            from voiceloop.record.wav_recorder import RecordingOptions, record_every_call
+            from voiceloop.record.wav_recorder import record_every_call
 
-            phone.on_call.append(record_every_call(RecordingOptions(folder=recordings)))
+            phone.on_call.append(record_every_call(_recording(recordings)))
         yield

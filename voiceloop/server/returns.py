@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from voiceloop.call import Call
     from voiceloop.report import CallReport
 
-__all__ = ["LOST", "Fate", "Keeper", "Returns", "carry"]
+__all__ = ["LOST", "Fate", "Keeper", "Returns"]
 
 _REMEMBERED: Final = 10_000
 """Ended calls that are remembered."""
@@ -117,9 +117,3 @@ def _of(call: Call, report: CallReport, streams: int) -> Carried:
         streams,
         report.served,
     )
-
-
-def carry(call: Call, carried: Carried) -> None:
-    """Have a call that has not begun go on with what was said on it before."""
-    call.carried = carried
-    call._record.carry(carried)

@@ -21,7 +21,7 @@ from voiceloop.server.aiohttp_app import app_of
 from voiceloop.server.bounded import BoundedRunner
 from voiceloop.server.console import Console, complain, say
 from voiceloop.server.ending import Ending
-from voiceloop.server.keeping import can_keep, keeping
+from voiceloop.server.keeping import Recordings, can_keep, keeping
 from voiceloop.server.listening import Entrance, cannot_listen, where
 from voiceloop.server.observing import metrics_served, observed, with_own_log
 from voiceloop.server.opening import open_phone
@@ -159,8 +159,13 @@ async def serve_here(
     options: PhoneOptions | None = None,
     sockets: Sequence[socket.socket] = (),
     setup: Callable[[Serving], str] = lambda serving: serving.setup,
+    tell: Callable[[str], object] | None = None,
+    healthy: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve in this process until it is told to stop.
+
+    Args:
+        tell, healthy: as of `serving_phone`.
 
     Raises:
         VoiceloopError: it cannot start.
@@ -181,9 +186,11 @@ async def serve_here(
             runtime=runtime,
             options=settings.options(options),
             store=settings.store,
-            recordings=settings.recordings,
+            recordings=settings.recording,
             sockets=sockets,
             before=before,
+            tell=tell,
+            healthy=healthy,
         )
         served = await stack.enter_async_context(serving)
         # Not before: a signal that comes while the models load ends the process at once.
@@ -207,10 +214,11 @@ async def serving_phone(
     runtime: Runtime | None = None,
     options: PhoneOptions | None = None,
     store: str | None = None,
-    recordings: str | os.PathLike[str] | None = None,
+    recordings: Recordings | None = None,
     sockets: Sequence[socket.socket] = (),
     before: Callable[[Phone], Awaitable[None]] | None = None,
     tell: Callable[[str], object] | None = None,
+    healthy: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Serving]:
     """The same as `serve`, for a block: the bot is warmed, the server listens, and calls end when the block is left.
 
@@ -218,6 +226,7 @@ async def serving_phone(
         sockets: that listen already, in place of `host` and `port`; other processes may share them.
         before: awaited with the phone before the first connection is taken.
         tell: called with a line when something takes long.
+        healthy: awaited before ``/healthz`` is answered.
 
     Raises:
         VoiceloopError: the bot cannot start, the port is taken, or something that Twilio needs is missing:
@@ -233,6 +242,8 @@ async def serving_phone(
         app = app_of(phone)
         serving = Serving(phone, "")
         app.middlewares.append(_closing(serving))
+        if healthy is not None:
+            app.middlewares.append(_holding(healthy))
         runner = BoundedRunner(
             app,
             most=phone.options.most_calls + phone.options.spare_connections,
@@ -263,6 +274,20 @@ def _enter(serving: Serving, runner: web.AppRunner, sockets: Sequence[socket.soc
     assert server is not None  # the runner is set up
     serving.entrance = Entrance(sockets, server, lambda: len(server.connections))
     serving.entrance.open()
+
+
+def _holding(healthy: Callable[[], Awaitable[None]]) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """A middleware that is silent about the server's health until it is known."""
+
+    @web.middleware
+    async def hold(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.path == "/healthz":
+            await healthy()
+        return await handler(request)
+
+    return hold
 
 
 def _closing(serving: Serving) -> Callable[..., Awaitable[web.StreamResponse]]:

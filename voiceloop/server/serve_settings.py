@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
+from voiceloop.record.recording_options import RecordingOptions
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 
 __all__ = ["LOOPBACK", "ServeSettings"]
@@ -27,6 +28,8 @@ class ServeSettings:
     """URL of the database for the records of calls; None keeps none."""
     recordings: str | None = None
     """Folder for the sound of every call; None keeps none."""
+    recordings_form: Literal["mulaw", "pcm16"] = "mulaw"
+    """As of `RecordingOptions`."""
     drain: float | None = None
     """Seconds that live calls may go on at SIGTERM; None: as `PhoneOptions` say."""
     metrics_port: int | None = None
@@ -59,6 +62,11 @@ class ServeSettings:
         if self.drain is not None:
             options = replace(options, drain=self.drain)
         return options
+
+    @property
+    def recording(self) -> RecordingOptions | None:
+        """How the sound of calls is kept; None: not at all."""
+        return None if self.recordings is None else RecordingOptions(folder=self.recordings, form=self.recordings_form)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values."""

@@ -8,10 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from voiceloop.call import Call
-from voiceloop.carried import Carried
+from voiceloop.carried import Carried, carry
 from voiceloop.server.admission import Handshakes
 from voiceloop.server.http import Refusal, Request
-from voiceloop.server.returns import carry
 from voiceloop.server.voice import AGAIN, TOKEN
 from voiceloop.twilio.connections import TooManyCalls
 from voiceloop.twilio.media import TRY_AGAIN_LATER, run_call

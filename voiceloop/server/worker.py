@@ -113,7 +113,7 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
                 runtime=runtime,
                 options=task.settings.options(options_of(module)),
                 store=task.settings.store,
-                recordings=task.settings.recordings,
+                recordings=task.settings.recording,
                 sockets=listening,
                 before=before,
             )
