@@ -428,6 +428,8 @@ async def test_a_line_that_hangs_is_ended_when_the_call_is_taken_up_here(tmp_pat
             async with shop.line(again=True) as line:
                 assert zombie.call.ending == "replaced"
                 assert (await line.hears()) == f"Sorry, we were cut off. {GREETING}"
+                assert await keeper.fate(SID) == "lost", "it is followed, though its older line has ended"
+                keeper.over(SID)
                 await line.ends()
         await asyncio.sleep(70.0)
     assert memory.written == [SID]
@@ -462,6 +464,9 @@ async def test_a_second_stream_without_a_word_takes_the_record_along(tmp_path: P
             async with shop.line() as second:
                 assert first.call.ending == "replaced"
                 assert await second.hears() == GREETING
+                assert [following.sid for following in keeper._live.values()] == [SID], (
+                    "the call on the line is followed"
+                )
                 await second.ends()
         await asyncio.sleep(1.0)
     assert memory.written == [SID]
