@@ -224,6 +224,11 @@ TABLE: list[tuple[str, Any, str | dict[str, str], str | dict[str, str]]] = [
 ]  # fmt: skip
 
 
+LOST_RACE = "Internal error from Core"
+"""What grpc.aio says in place of the status, when that comes at the very moment at which it sends."""
+TRIES = 5
+
+
 @both
 @pytest.mark.parametrize(("make", "code", "text"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_a_status_is_the_same_exception_through_both_doors(
@@ -233,9 +238,12 @@ def test_a_status_is_the_same_exception_through_both_doors(
     said = text if isinstance(text, str) else text[api.name]
     got = []
     for door in DOORS:
-        sim, requests = make(api)
-        heard = run(door, ask(sim, api, requests, door))
-        assert isinstance(heard.error, exceptions.GoogleAPICallError), door
+        for _ in range(TRIES):
+            sim, requests = make(api)
+            heard = run(door, ask(sim, api, requests, door))
+            assert isinstance(heard.error, exceptions.GoogleAPICallError), door
+            if heard.error.message != LOST_RACE:
+                break
         assert heard.error.grpc_status_code is not None
         got.append((type(heard.error), heard.error.grpc_status_code.name, heard.error.message))
         assert sim.streams[0].status == expected
