@@ -6,14 +6,16 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from voiceloop.cli.dial import dial
+from voiceloop.cli.exchange import Exchange
 from voiceloop.cli.main import parser
+from voiceloop.cli.sim import BUSY, MACHINE, NOBODY, people
 from voiceloop.errors import VoiceloopError
 from voiceloop.sim.artificial import Lexicon
 from voiceloop.sim.caller import Caller
@@ -34,6 +36,7 @@ def bot(call):
 """
 THEM = "+15550003333"
 LEXICON = Lexicon()
+Simulated = Callable[[], AbstractAsyncContextManager[TwilioSim]]
 
 
 @pytest.fixture
@@ -106,6 +109,63 @@ async def test_a_message_is_left_on_a_machine_and_told_as_json(
     told = json.loads(capsys.readouterr().out)
     assert (told["status"], told["answered_by"], told["message_left"]) == ("answered", "machine", True)
     assert told["reason"] == "message left"
+
+
+async def test_a_call_without_a_turn_has_no_table(
+    bot: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def listens(caller: Caller) -> None:
+        await caller.hears()
+        await caller.hangs_up()
+
+    async with twilio(monkeypatch, Phone(person=listens)):
+        assert await run(THEM, bot) == 0
+    greeting, end = capsys.readouterr().out.splitlines()
+    assert greeting == "  agent:  Order None."
+    assert end.startswith("The call ended: caller hung up, after ")
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> Simulated:
+    """The Twilio of ``voiceloop sim``, with the people whom it has."""
+
+    @asynccontextmanager
+    async def simulators() -> AsyncIterator[TwilioSim]:
+        async with twilio(monkeypatch, Phone()) as sim:
+            people(sim, Exchange(sim, LEXICON, [("is my order ready", False)]))
+            yield sim
+
+    return simulators
+
+
+async def test_who_is_called_at_the_simulators_talks(
+    bot: str, simulated: Simulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with simulated():
+        assert await run("+15550001234", bot, "--param", "order=17") == 0
+    conversation = capsys.readouterr().out.splitlines()
+    assert conversation[:3] == ["  agent:  Order 17.", "  caller: is my order ready", "  agent:  It is ready."]
+    assert conversation[3].startswith("The call ended: caller hung up, after ")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(BUSY, "busy: the line was busy"), (NOBODY, "no answer: nobody answered within 15 s")]
+)
+async def test_the_simulators_have_numbers_that_nobody_answers(
+    bot: str, simulated: Simulated, capsys: pytest.CaptureFixture[str], number: str, said: str
+) -> None:
+    async with simulated():
+        assert await run(number, bot, "--ring", "15") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"voiceloop: {number}: {said}"
+
+
+async def test_the_simulators_have_an_answering_machine(
+    bot: str, simulated: Simulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with simulated():
+        assert await run(MACHINE, bot, "--message", "Your tea is ready.", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["answered_by"], told["message_left"], told["reason"]) == ("machine", True, "message left")
 
 
 async def test_a_process_that_is_told_to_stop_lets_no_telephone_ring(bot: str, monkeypatch: pytest.MonkeyPatch) -> None:

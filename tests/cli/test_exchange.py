@@ -104,6 +104,18 @@ async def test_an_agent_that_only_says_such_words_back_is_not_waited_for() -> No
     assert took[1] == pytest.approx(took[0], abs=0.5)
 
 
+async def test_keys_are_pressed_and_answered() -> None:
+    async with exchange() as (_, session, webhook):
+        lines = [{"shown": "A tea."}, {"shown": "keys: 12 34#"}, {"shown": "Bye."}]
+        told = await events(session, {"url": webhook, "lines": lines})
+    assert [next(iter(event.items())) for event in told[2:5]] == [
+        ("heard", "You said: A tea."),
+        ("pressed", "1234#"),
+        ("heard", "You said: [keys: 1234]"),
+    ]
+    assert 0 <= told[4]["after"] < 0.5  # from the last key
+
+
 async def test_a_transfer_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     llm = ScriptedLLM([("I connect you.", calls("transfer", to="+15550100000")), ""])
     twilio = TwilioSim(voice=VOICE)
@@ -148,6 +160,7 @@ async def test_a_caller_whose_process_goes_hangs_up() -> None:
         ({"Content-Type": "application/json"}, "[]", 400),
         ({"Content-Type": "application/json"}, '{"lines": [{}]}', 400),
         ({"Content-Type": "application/json"}, '{"patience": NaN}', 400),
+        ({"Content-Type": "application/json"}, '{"lines": [{"shown": "keys: one"}]}', 400),
         ({"Content-Type": "application/json"}, '{"lines": [{"shown": "a", "audio": "?"}]}', 400),
         ({"Content-Type": "application/json"}, json.dumps({"lines": [{"shown": "a"}] * 201}), 400),
     ],

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
-from voiceloop.cli.exchange import HELLO
+from voiceloop.cli.conversing import HELLO
 from voiceloop.cli.main import parser
 from voiceloop.cli.sim_call import sim_call
 from voiceloop.errors import MissingExtra, VoiceloopError
+from voiceloop.server.aiohttp_app import app_of
 from voiceloop.server.local import local_access
+from voiceloop.server.opening import open_phone
 from voiceloop.server.phone import PhoneOptions
 from voiceloop.server.serve import serving_phone
+from voiceloop.sim.serving import listen
 from voiceloop.sim.voiced import VoicedLexicon
 from voiceloop.testing import ScriptedLLM, ScriptedSTT, ScriptedTTS
 
@@ -55,6 +59,19 @@ async def served(answer: Any = bot, **options: Any) -> AsyncIterator[None]:
         local = PhoneOptions(public_url=access.base, auth_token=access.token)
         async with serving_phone(answer, port=PORT, options=local):
             yield
+
+
+@asynccontextmanager
+async def mounted(prefix: str, options: PhoneOptions) -> AsyncIterator[None]:
+    """The bot under a prefix of an application at the port."""
+    async with open_phone(bot, options=options) as phone:
+        app = web.Application()
+        app.add_subapp(prefix, app_of(phone))
+        runner = await listen(app, PORT)
+        try:
+            yield
+        finally:
+            await runner.cleanup()
 
 
 async def called(*arguments: str, speech: Sequence[str] = ("--speech", "artificial")) -> int:
@@ -112,6 +129,47 @@ async def test_with_an_account_the_token_of_the_environment_opens_the_door(monke
     monkeypatch.setenv("VOICELOOP_PUBLIC_URL", public)
     async with served(public_url=public, auth_token="a-token"):
         assert await called(BASE, "--says", "Hello?") == 0
+
+
+@pytest.mark.parametrize("public", ["https://agent.example.com", "https://agent.example.com/phone"])
+@pytest.mark.parametrize("path", ["/phone/voice", "/phone", "/phone/"])
+async def test_a_server_under_a_prefix_is_rung_whether_its_public_url_has_it_or_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], public: str, path: str
+) -> None:
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a-token")
+    monkeypatch.setenv("VOICELOOP_PUBLIC_URL", public)
+    async with mounted("/phone", PhoneOptions(public_url=public, auth_token="a-token")):
+        assert await called(f"{BASE}{path}", "--says", "Hello?") == 0
+    assert "  agent:  You said: Hello?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("twiml", "told"),
+    [
+        ("<Reject reason='busy'/>", "(busy): the webhook rejected it: busy"),
+        ("<Say>Sorry.</Say><Say>Sorry.</Say><Hangup/>", "(completed): Twilio's voice said 'Sorry.'; the TwiML hung up"),
+        ("", "(completed): the TwiML asked for none"),
+    ],
+)
+async def test_a_webhook_of_ones_own_is_rung_as_it_is_and_what_it_does_is_told(
+    capsys: pytest.CaptureFixture[str], twiml: str, told: str
+) -> None:
+    asked: list[str] = []
+
+    async def incoming(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text=f"<Response>{twiml}</Response>", content_type="text/xml")
+
+    app = web.Application()
+    app.router.add_post("/incoming", incoming)
+    with local_access(PORT):
+        runner = await listen(app, PORT)
+        try:
+            assert await called(f"{BASE}/incoming") == 1
+        finally:
+            await runner.cleanup()
+    assert asked == ["/incoming"]
+    assert capsys.readouterr().err == (f"voiceloop: the call has no stream {told}\nLook at the terminal of the bot.\n")
 
 
 async def test_another_token_is_refused_and_told_which_it_must_be(
@@ -174,6 +232,18 @@ async def test_a_bot_that_ends_while_it_starts_is_not_waited_for() -> None:
     with pytest.raises(VoiceloopError, match=f"the bot at {BASE} has ended: look at its terminal"):
         async with asyncio.timeout(5):
             await calling
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("keys: one", r"expected keys 0 to 9, \* and #, at most 100, like 'keys: 1234#', got 'keys: one'"),
+        ("- keys: 1", "keys are pressed when the agent has spoken: leave out the dash before 'keys: 1'"),
+    ],
+)
+async def test_keys_that_no_telephone_has_are_told_before_it_rings(line: str, said: str) -> None:
+    with pytest.raises(VoiceloopError, match=said):
+        await called(BASE, "--says", line)
 
 
 async def test_a_bot_elsewhere_is_not_rung() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
 from typing import Any
+
+import pytest
 
 from voiceloop import AudioStreamer, Call, EnergyVAD, LLMAggregator, Pipeline, TurnTaking
 from voiceloop.cli.exchange import Exchange
@@ -24,8 +28,9 @@ def bot(call: Call) -> Pipeline:
     return Pipeline([*ears, LLMAggregator(model), ScriptedTTS(LEXICON), AudioStreamer()])
 
 
-async def rung(cut_at: str, after: float) -> list[str]:
-    """What happens when the line is cut some seconds after something was said."""
+async def rung(cut_at: str, after: float) -> tuple[list[str], float]:
+    """What happens when the line is cut some seconds after something was said; and the recording's length, in seconds
+    of the call."""
     sim = TwilioSim(voice=ScriptedTTS(LEXICON))
     exchange = Exchange(sim, LEXICON)
     events: list[str] = []
@@ -48,11 +53,19 @@ async def rung(cut_at: str, after: float) -> list[str]:
         lines = [{"shown": text} for text in ("a latte please", "and a tea")]
         await exchange.ring({"url": f"{PUBLIC}/voice", "lines": lines}, tell)
         await asyncio.gather(*cutting)
-    return events
+        (line,) = sim.calls.values()
+        first, last = line.streams
+        recording = exchange.recording(line.sid)
+    assert recording is not None
+    with wave.open(io.BytesIO(recording)) as recorded:
+        seconds = recorded.getnframes() / recorded.getframerate()
+    return events, seconds - (last.truth.time_of(len(last.said)) - first.truth.started)
 
 
 async def test_what_was_heard_whole_is_answered_and_not_said_again() -> None:
-    assert await rung("a latte please", 3.0) == [
+    events, longer = await rung("a latte please", 3.0)
+    assert longer == pytest.approx(0.0, abs=0.1)  # both streams, and the pause between them
+    assert events == [
         "heard: Hello.",
         "said: a latte please",
         "cut_off: 1",
@@ -65,7 +78,8 @@ async def test_what_was_heard_whole_is_answered_and_not_said_again() -> None:
 
 
 async def test_what_was_cut_in_the_middle_is_said_again() -> None:
-    assert await rung("a latte please", 0.3) == [
+    events, _ = await rung("a latte please", 0.3)
+    assert events == [
         "heard: Hello.",
         "said: a latte please",
         "cut_off: 1",

@@ -15,6 +15,7 @@ from voiceloop.sim.caller import CallEnded
 from voiceloop.sim.twilio import NUMBER, TOKEN, Number, Phone, SimCall, TwilioOptions, TwilioSim
 from voiceloop.sim.twilio_program import APPLICATION_ERROR
 from voiceloop.sim.twilio_twiml import TwimlFault, read_twiml
+from voiceloop.sim.twilio_web import WebClient
 from voiceloop.twilio import twiml as tw
 from voiceloop.twilio.signature import is_genuine
 
@@ -323,3 +324,17 @@ async def test_ids_are_the_same_on_every_run_and_differ_between_calls() -> None:
     first, second = await sids(), await sids()
     assert first == second
     assert len(set(first)) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://a.example/voice", "http://127.0.0.1:1/voice"),
+        ("https://a.example/phone/voice?again=1", "http://127.0.0.1:2/voice?again=1"),
+        ("https://a.example/phones/voice", "http://127.0.0.1:1/phones/voice"),
+        ("https://a.example", "http://127.0.0.1:1"),
+    ],
+)
+def test_the_tunnel_with_the_longest_public_address_carries_a_request(url: str, found: str) -> None:
+    web = WebClient(TOKEN, {"https://a.example": "http://127.0.0.1:1", "https://a.example/phone": "http://127.0.0.1:2"})
+    assert web.target(url).url == found

@@ -125,7 +125,8 @@ def _tell(outcome: Outcome, options: argparse.Namespace, show: Show) -> None:
         show.line(f"{who.capitalize()} has answered." + (" The message was left." if outcome.message_left else ""))
     if report is not None:
         show.line(f"The call ended: {report.reason}, after {report.duration:.1f} s.")
-        show.line()
-        show.line(turn_table(report.turns))
+        if report.turns:
+            show.line()
+            show.line(turn_table(report.turns))
         for fault in report.faults:
             show.line(f"fault: {fault.kind}: {fault.message}")

@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import aiohttp
 from yarl import URL
 
-from voiceloop.cli.exchange import Exchange, Tell
+from voiceloop.cli.conversing import Tell
+from voiceloop.cli.exchange import Exchange
 from voiceloop.cli.outcome import Show
 from voiceloop.cli.prepare import loading_note
 from voiceloop.cli.sim import EXCHANGE, EXCHANGE_VARIABLE, new_line
@@ -28,6 +29,8 @@ from voiceloop.web_service import is_here
 
 __all__ = ["HERE", "Ringing", "ringing", "webhook"]
 
+VOICE: Final = "voice"
+"""The last part of the webhook's path."""
 HERE: Final = "http://127.0.0.1:8080/voice"
 """What is rung when no address was given and no ``voiceloop sim`` runs."""
 _MAX_LINE: Final = 1024 * 1024
@@ -37,6 +40,10 @@ _PROBE: Final = 2.0
 """Seconds for an answer to a question that takes no time."""
 _STARTING: Final = 120.0
 """Seconds that a bot may take to load its models."""
+
+
+_POST_ONLY: Final = 405
+"""What a webhook answers to who only looks."""
 
 
 class Ringing(Protocol):
@@ -68,7 +75,7 @@ def webhook(url: str | None) -> str:
         parsed = URL()
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise VoiceloopError(f"expected the webhook of a bot, like http://127.0.0.1:8080/voice, got {url!r}")
-    return str(parsed / "voice") if parsed.path in ("", "/") else url
+    return str(parsed / VOICE) if parsed.path in ("", "/") else url
 
 
 @asynccontextmanager
@@ -84,6 +91,8 @@ async def ringing(options: argparse.Namespace, show: Show) -> AsyncIterator[tupl
     if named or (access is None and await _listens(EXCHANGE)):
         if options.speech is not None:
             raise VoiceloopError("--speech is told to `voiceloop sim`, which rings here: leave it out")
+        if url and is_here(URL(url).host or ""):
+            url = str(await _mounted(URL(url)))
         async with _elsewhere(named or EXCHANGE) as there:
             yield there, url
         return
@@ -126,16 +135,36 @@ async def _way(url: str, access: LocalAccess | None, show: Show) -> _Way:
     if not await _answers(base):
         show.note("The bot is starting.")
         await _started(base, local=access is not None)
+    parsed = await _mounted(parsed)
     if access is not None:
         # The server checks for its own spelling of the address, which may be localhost here.
         return _Way(access.base + parsed.raw_path_qs, access.token, access.account_sid, {}, "Serve it anew.")
     refused = f"{TOKEN_VARIABLE} and {URL_VARIABLE} must be here what they are in the terminal of the bot."
     account = os.environ.get("TWILIO_ACCOUNT_SID", "").strip() or ACCOUNT
-    public = os.environ.get(URL_VARIABLE, "").strip()
-    if not public or not url.endswith("/voice"):
-        return _Way(url, token, account, {}, refused)
-    public = public_base(public)
-    return _Way(f"{public}/voice", token, account, {public: url.removesuffix("/voice")}, refused)
+    given = os.environ.get(URL_VARIABLE, "").strip()
+    if not given:
+        return _Way(str(parsed), token, account, {}, refused)
+    public = URL(public_base(given))
+    prefix, path = public.raw_path.rstrip("/"), parsed.raw_path_qs
+    if not prefix or path.startswith(f"{prefix}/"):  # what leads here leaves the path as it is
+        return _Way(f"{public.origin()}{path}", token, account, {str(public.origin()): base}, refused)
+    return _Way(f"{public_base(given)}{path}", token, account, {public_base(given): base}, refused)
+
+
+async def _mounted(url: URL) -> URL:
+    """The webhook, when the address is that of a prefix under which a server is mounted; else the address."""
+    if url.name == VOICE:
+        return url
+    voice = url.with_query(None) / VOICE
+    timeout = aiohttp.ClientTimeout(total=_PROBE)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            async with session.get(url, allow_redirects=False) as response:
+                there = response.status
+            async with session.get(voice, allow_redirects=False) as response:
+                return voice if response.status == _POST_ONLY and there != _POST_ONLY else url
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return url
 
 
 async def _listens(base: str) -> bool:

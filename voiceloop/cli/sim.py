@@ -20,9 +20,11 @@ from voiceloop.cli.speech import add_speech, embedded_speech
 from voiceloop.errors import VoiceloopError
 
 if TYPE_CHECKING:
+    from voiceloop.cli.exchange import Exchange
+    from voiceloop.sim.twilio import TwilioSim
     from voiceloop.sim.twilio_exchange import TwilioOptions
 
-__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "PATIENCE", "add_sim", "new_line", "sim"]
+__all__ = ["CALL", "EXCHANGE", "EXCHANGE_VARIABLE", "PATIENCE", "add_sim", "new_line", "people", "sim"]
 
 CALL: Final = "sim call"
 """The command that rings."""
@@ -35,6 +37,13 @@ EXCHANGE_VARIABLE: Final = "VOICELOOP_SIM_URL"
 """Says where ``voiceloop sim call`` finds the exchange."""
 EXCHANGE: Final = f"http://127.0.0.1:{PORT + len(_ORDER)}"
 """Where it is unless that says otherwise."""
+
+
+BUSY: Final = "+15550000003"
+MACHINE: Final = "+15550000004"
+NOBODY: Final = "+15550000005"
+"""Numbers to call that are busy, have an answering machine, and do not answer. At any other one somebody talks."""
+GREETING: Final = "You have reached the Millers. We cannot come to the phone. Please leave a message after the tone."
 
 
 class _InOrder(argparse.Action):
@@ -94,8 +103,8 @@ def add_sim(commands: Any) -> None:
         nargs="+",
         metavar="TEXT",
         action=_InOrder,
-        help="what the caller says, in order; '- ' before it: over the agent (default: a greeting, a question, and "
-        "goodbye; or the lines of sim --answers)",
+        help="what the caller says, in order; '- ' before it: over the agent; 'keys: 12#': presses these keys "
+        "(default: a greeting, a question, and goodbye; or the lines of sim --answers)",
     )
     ring.add_argument(
         "--caller", nargs="+", metavar="FILE", action=_InOrder, help="recordings (WAV) that the caller plays, in order"
@@ -157,7 +166,7 @@ async def sim(options: argparse.Namespace) -> int:
     speech: dict[str, Any] = {"lexicon": lexicon, "caller": ScriptedTTS(lexicon)}
     async with AsyncExitStack() as stack:
         if options.speech == "embedded":
-            _note("Loading the models.")
+            _note("Loading the models; the environment follows.")
             speech = await embedded_speech(stack)
         answers = ScriptedModel(exchanges) if exchanges else repeating
         try:
@@ -175,12 +184,23 @@ async def sim(options: argparse.Namespace) -> int:
             environment = dict(services.environment)
             if "twilio" in only:
                 exchange = Exchange(services.twilio, speech.get("hears") or lexicon, lines_of(exchanges))
+                people(services.twilio, exchange)
                 environment[EXCHANGE_VARIABLE] = await stack.enter_async_context(exchange.listening(ports[-1]))
         except (OSError, RuntimeError) as error:  # gRPC raises the latter
             raise VoiceloopError(_taken(options.ports, error)) from error
         _tell(environment, only)
         await _terminated()
     return 0
+
+
+def people(twilio: TwilioSim, exchange: Exchange) -> None:
+    """Who answers when the bot calls: somebody who talks, but for three well-known numbers."""
+    from voiceloop.sim.twilio import Machine, Phone
+
+    twilio.everybody = Phone(person=exchange.answers)
+    twilio.phones[BUSY] = Phone("busy")
+    twilio.phones[MACHINE] = Phone(rings=4.0, machine=Machine(greeting=GREETING))
+    twilio.phones[NOBODY] = Phone("no-answer")
 
 
 def _only(named: list[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from voiceloop.cli.conversing import line_of
 from voiceloop.cli.outcome import Files, Show
 from voiceloop.cli.ring import ringing, webhook
 from voiceloop.errors import VoiceloopError
@@ -18,6 +19,8 @@ __all__ = ["sim_call"]
 
 _MOST_PATIENT: Final = 60.0
 """Seconds, at most, of ``--patience``."""
+_TALK: Final = {"said", "pressed", "heard"}
+"""Events that are the conversation."""
 
 
 async def sim_call(options: argparse.Namespace) -> int:
@@ -55,7 +58,8 @@ def _lines(options: argparse.Namespace) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for kind, value in options.lines or ():
         if kind == "says":
-            lines.append({"shown": value.removeprefix("-").strip(), "over": value.startswith("-")})
+            line = line_of(value.removeprefix("-").strip(), value.startswith("-"))
+            lines.append({"shown": line.shown, "over": line.over})
             continue
         found = read_wav(value)
         if not found.seconds:
@@ -70,6 +74,8 @@ def _show(event: dict[str, Any], events: list[dict[str, Any]], show: Show) -> No
         show.line("The phone rings.")
     elif "said" in event:
         show.line(f"  caller: {event['said']}")
+    elif "pressed" in event:
+        show.line(f"  caller: (presses {event['pressed']})")
     elif "heard" in event:
         after = f"  [{event['after']:.2f} s]" if event.get("after") is not None else ""
         cut = "  [cut]" if event.get("cut") else ""
@@ -80,7 +86,7 @@ def _show(event: dict[str, Any], events: list[dict[str, Any]], show: Show) -> No
         show.line("The line was cut; the call comes back.")
     elif "transferred" in event:
         show.line(f"Transferred to {event['transferred']}.")
-    elif "over" in event and any("said" in each or "heard" in each for each in events):  # or only the error is told
+    elif "over" in event and any(_TALK & each.keys() for each in events):  # or only the error is told
         show.line(f"The call ended: {event['over']}.")
 
 
@@ -89,7 +95,7 @@ def _end(events: list[dict[str, Any]], recording: Path | None, refused: str, sho
     over = next((event["over"] for event in events if "over" in event), "")
     if as_json:
         result = {
-            "conversation": [event for event in events if "said" in event or "heard" in event],
+            "conversation": [event for event in events if _TALK & event.keys()],
             "transferred": next((event["transferred"] for event in events if "transferred" in event), None),
             "over": over,
             "failed": failed["failed"] if failed else None,
@@ -109,4 +115,6 @@ def _hint(alerts: list[str], refused: str) -> str:
     said = " ".join(alerts)
     if "HTTP 403" in said:
         return f"\n{refused}"
-    return "\nIs the bot served there?" if "11200" in said or "11210" in said else ""
+    if "HTTP 5" not in said and ("11200" in said or "11210" in said):
+        return "\nIs the bot served there?"
+    return "\nLook at the terminal of the bot."

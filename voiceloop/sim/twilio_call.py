@@ -74,14 +74,23 @@ class SimCall:
         """The person on the line, while there is a stream, or after the last one.
 
         Raises:
-            CallEnded: there never was one; the message has what the debugger says.
+            CallEnded: there never was one; the message has what the debugger says, and what Twilio did instead.
         """
         if self._caller is None:
-            alerts = [
-                f"{alert.code} {alert.message}" for alert in self._exchange.debugger if alert.call_sid == self.sid
-            ]
-            raise CallEnded(f"the call has no stream ({self.status}): {'; '.join(alerts) or 'no error'}")
+            raise CallEnded(f"the call has no stream ({self.status}): {'; '.join(self._happened())}")
         return self._caller
+
+    def _happened(self) -> list[str]:
+        """What became of a call without a stream, in words; each thing once."""
+        alerts = [f"{alert.code} {alert.message}" for alert in self._exchange.debugger if alert.call_sid == self.sid]
+        told = {
+            "say": "Twilio's voice said {!r}",
+            "reject": "the webhook rejected it: {}",
+            "dial": "it was put through to {}",
+            "hang up": "the TwiML hung up",
+        }
+        did = [told[kind].format(what) for kind, what in self.did if kind in told]
+        return list(dict.fromkeys([*alerts, *did])) or ["the TwiML asked for none"]
 
     async def connected(self, *, streams: int = 1) -> Caller:
         """Wait until so many streams have been opened in all; gives the person on the line of the last one.

@@ -172,10 +172,12 @@ class WebClient:
             host = None
         if not host or parts.scheme not in ("http", "https"):
             raise WebhookFault(11100, f"Invalid URL format: {url!r}")
-        here = self.tunnels.get(f"{parts.scheme}://{parts.netloc}")
-        if here is not None:
+        place = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        under = (each for each in self.tunnels if f"{place}/".startswith(f"{each}/"))
+        if public := max(under, key=len, default=""):  # a tunnel may begin behind a prefix, which it cuts off
             headers = {"Host": parts.netloc, "X-Forwarded-Host": parts.netloc, "X-Forwarded-Proto": parts.scheme}
-            return Target(here + parts._replace(scheme="", netloc="", fragment="").geturl(), headers)
+            rest = place.removeprefix(public) + (f"?{parts.query}" if parts.query else "")
+            return Target(self.tunnels[public] + rest, headers)
         if not is_here(host):
             raise Unreachable(11210, f"HTTP bad host name: {host} (the simulator has no tunnel to it)")
         return Target(url, {})
