@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,18 +115,23 @@ def _log_settings(options: argparse.Namespace) -> ServeSettings:
 
 async def _serve(options: argparse.Namespace) -> int:
     from voiceloop.server.listening import bind
+    from voiceloop.server.local import local_access
 
     _check(options)
     local = _is_local(options)
     host = LOOPBACK if local else options.host if options.host is not None else _ANY
-    sockets = bind(host, options.port)  # a port that is taken is told before the models load
-    try:
+    with ExitStack() as stack:
+        sockets = bind(host, options.port)  # a port that is taken is told before the models load
+        for each in sockets:
+            stack.callback(each.close)
         port = sockets[0].getsockname()[1]
+        # At once: whoever finds the port taken looks for the token.
+        access = stack.enter_context(local_access(port)) if local else None
         settings = replace(
             _log_settings(options),
             host=host,
             port=port,
-            public_url=options.public_url,
+            public_url=options.public_url if access is None else access.base,
             store=_store(options.store),
             recordings=options.recordings,
             recordings_form=options.recordings_form or "mulaw",
@@ -134,16 +140,10 @@ async def _serve(options: argparse.Namespace) -> int:
             metrics_host=options.metrics_host,
         )
         await can_keep(settings.store, settings.recording, ask_server=False)  # that is done when it is used
-        if not local:
+        if access is None:
             return await _run(options, settings, sockets, None)
-        from voiceloop.server.local import local_access
-
-        with local_access(port) as access:
-            settings = replace(settings, public_url=access.base, local_token=access.token)
-            return await _run(options, settings, sockets, _local_setup(options, access.base))
-    finally:
-        for each in sockets:
-            each.close()
+        settings = replace(settings, local_token=access.token)
+        return await _run(options, settings, sockets, _local_setup(options, access.base))
 
 
 async def _run(
