@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from voiceloop.faults import describe
 from voiceloop.server.phone import Phone
 from voiceloop.server.returns import Fate, Keeper
 from voiceloop.server.webhook import AnsweredBy, CallStatus, LatestStatuses
-from voiceloop.store.record import fault_of, message_dict, message_of, turn_dict, turn_of
+from voiceloop.store.carried_values import carried_of, carried_values
 
 __all__ = ["Siblings"]
 
@@ -227,35 +226,11 @@ class _SharedMemory:
             return carried
         answers = await self._siblings.ask("take_up", {"call": call_sid})
         found = (answer["carried"] for answer in answers.values() if answer.get("carried"))
-        return next((_carried_of(values) for values in found), None)
+        return next((carried_of(values) for values in found), None)
 
     async def answer_fate(self, what: dict[str, Any]) -> dict[str, Any]:
         return {"fate": await self._own.fate(str(what["call"]))}
 
     async def answer_take_up(self, what: dict[str, Any]) -> dict[str, Any]:
         carried = await self._own.take_up(str(what["call"]))
-        return {"carried": None if carried is None else _carried_dict(carried)}
-
-
-def _carried_dict(carried: Carried) -> dict[str, Any]:
-    return {
-        "messages": [message_dict(message) for message in carried.messages],
-        "turns": [turn_dict(turn) for turn in carried.turns],
-        "usage": carried.usage,
-        "faults": [asdict(fault) for fault in carried.faults],
-        "duration": carried.duration,
-        "streams": carried.streams,
-        "served": carried.served,
-    }
-
-
-def _carried_of(values: dict[str, Any]) -> Carried:
-    return Carried(
-        [message_of(each) for each in values["messages"]],
-        [turn_of(each) for each in values["turns"]],
-        dict(values["usage"]),
-        [fault_of(each) for each in values["faults"]],
-        float(values["duration"]),
-        int(values["streams"]),
-        {kind: dict(counts) for kind, counts in values["served"].items()},
-    )
+        return {"carried": None if carried is None else carried_values(carried)}
