@@ -215,6 +215,12 @@ def say(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
+async def play(scenario: Scenario) -> None:
+    """Run it, and stay on the line until somebody has looked at the server."""
+    say(phase="done", **await Load(scenario).run())
+    await asyncio.to_thread(sys.stdin.readline)
+
+
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Of the fastest loop there is."""
     try:
@@ -230,8 +236,7 @@ def main() -> None:
     if scenario.core is not None:
         os.sched_setaffinity(0, {scenario.core})
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        results = runner.run(Load(scenario).run())
-    say(phase="done", **results)
+        runner.run(play(scenario))
 
 
 if __name__ == "__main__":

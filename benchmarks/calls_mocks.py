@@ -24,7 +24,7 @@ __all__ = [
 
 GREETING: Final = "Hello, this is the corner restaurant."
 TRANSCRIPT: Final = "Do you have a table for two tonight?"
-ANSWER: Final = "Yes, we have a table for two at seven tonight. Shall I book it for you right now, or later?"
+ANSWER: Final = "We have a nice table for two at seven tonight. Shall I book it for you right now, or later?"
 """Two sentences of ten words."""
 
 MARK: Final = b"\xfe\x7e" * 80

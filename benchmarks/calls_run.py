@@ -230,6 +230,7 @@ def run(
                 result.memory_per_call_mb = (result.memory_mb - before) / live
                 result.tasks_per_call = stats["tasks"] / live
                 result.threads = stats["threads"]
+                load.stdin.close()
     if not result.seen:
         raise RuntimeError(f"the callers of {who} failed")
     return result

@@ -80,10 +80,11 @@ class MockLLM(LLM):
 
     async def respond(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> AsyncGenerator[Item, None]:
         """Write it."""
-        await asyncio.sleep(LLM_DELAY)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LLM_DELAY
         for number, word in enumerate(ANSWER.split()):
-            if number:
-                await asyncio.sleep(TOKEN_INTERVAL)
+            await asyncio.sleep(max(0.0, due - loop.time()))  # who is late does not slow it down
+            due += TOKEN_INTERVAL
             yield word if not number else f" {word}"
 
 
