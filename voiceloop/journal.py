@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from voiceloop.report import CallReport
     from voiceloop.runtime import Canned
 
-__all__ = ["Journal", "from_outside"]
+__all__ = ["Journal", "Judged", "from_outside"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 C = TypeVar("C", bound="_Journalled")
+
+
+Judged = Callable[[float, Exception | None], None]
+"""Takes how likely a window of audio held speech; or NaN, and why the model could not say."""
 
 
 class Journal(TaskJournal, Protocol):
@@ -86,7 +90,11 @@ class Journal(TaskJournal, Protocol):
         """Whether a text was rendered ahead."""
 
     def probability(self, value: Callable[[bytes], float], window: bytes) -> float:
-        """What the model of voice activity says of a window of audio."""
+        """What the model of voice activity says of a window of audio; NaN: it says so later."""
+
+    def judging(self, take: Judged) -> Judged:
+        """A stage waits for what a model says later of windows of audio, and takes it by this. Returns what the model
+        is to tell it to."""
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
         """Something outside is waited for: that a provider is ready, that work off the loop is done."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["HEAD", "PROVIDERS", "SENT_PLACE", "TURNS", "Entry", "Kind", "entries_of", "failure_text"]
+__all__ = ["HEAD", "PROBABILITY", "PROVIDERS", "SENT_PLACE", "TURNS", "Entry", "Kind", "entries_of", "failure_text"]
 
 HEAD: Final = struct.Struct("<BIdI")
+PROBABILITY: Final = struct.Struct("<d")
+"""The begin of the content of a `Kind.JUDGED`."""
 SENT_PLACE: Final = struct.Struct("<dI")
 """The content of a `Kind.SENT`."""
 PROVIDERS: Final = ("stt", "llm", "tts")
@@ -38,6 +40,10 @@ class Kind(IntEnum):
     """The life of the call goes on: ``start``, ``end``."""
     API = 6
     """Somebody outside does something to the call; JSON: name, arguments."""
+
+    JUDGED = 7
+    """A model of voice activity has judged a window; the number of the stage that waits; a double: how likely it held
+    speech, and behind it how that failed, if it did, as in `DONE`."""
 
     ASK = 19
     """A voice asks for text, at its own pace; the number of its request."""
@@ -66,8 +72,8 @@ class Kind(IntEnum):
     CANNED = 30
     """A text was looked for that may have been rendered ahead; 1 if it had been; JSON, and audio."""
     VAD = 31
-    """How likely each window of audio held speech since the last such entry; doubles. The only entry whose place
-    among the others says nothing."""
+    """How likely each window of audio held speech since the last such entry; doubles, NaN for one that was `JUDGED`
+    later. The only entry whose place among the others says nothing."""
     TOOL = 32
     """A tool has given its result; JSON."""
     HAND_OVER = 33
@@ -84,7 +90,9 @@ class Kind(IntEnum):
     """JSON: the call's report."""
 
 
-TURNS: Final = frozenset({Kind.STEP, Kind.DONE, Kind.TIMER, Kind.MOMENT, Kind.API, Kind.MEDIA_IN, Kind.OTHER_IN})
+TURNS: Final = frozenset(
+    {Kind.STEP, Kind.DONE, Kind.TIMER, Kind.MOMENT, Kind.API, Kind.JUDGED, Kind.MEDIA_IN, Kind.OTHER_IN}
+)
 """Control came into the call."""
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from voiceloop.answer import Answer
 from voiceloop.call import Call
 from voiceloop.conversation import Message
-from voiceloop.flight.entries import HEAD, PROVIDERS, SENT_PLACE, Kind, failure_text
+from voiceloop.flight.entries import HEAD, PROBABILITY, PROVIDERS, SENT_PLACE, Kind, failure_text
 from voiceloop.flight.header import header_of
 from voiceloop.flight.items import encode_canned, encode_item, hashed, parts_of, plain, to_json
 from voiceloop.flight.notes import FlightNotes
@@ -28,6 +28,7 @@ from voiceloop.flight.report import report_values
 from voiceloop.flight.steps import RecordedSteps
 from voiceloop.flight.writer import FlightWriter
 from voiceloop.frames import Word
+from voiceloop.journal import Judged
 from voiceloop.keypad import HUSHED, Keypad
 from voiceloop.processor import Processor
 from voiceloop.registry import Handle
@@ -51,6 +52,7 @@ DELAY: Final = 0.5
 # What happens most often is written without the call of `_add`, and with kinds that are plain numbers.
 _HEAD: Final = HEAD.pack
 _STEP: Final = int(Kind.STEP)
+_JUDGED: Final = int(Kind.JUDGED)
 _MEDIA_IN: Final = int(Kind.MEDIA_IN)
 _QUIET: Final = b"\xff"
 _NUMBER: Final = {kind: number for number, kind in enumerate(PROVIDERS)}
@@ -280,6 +282,25 @@ class FlightRecorder:
         probability = float(value(window))
         self._judged.append(probability)
         return probability
+
+    def judging(self, take: Judged) -> Judged:
+        """What it says later."""
+        number = self.number("vad")
+
+        def judged(probability: float, error: Exception | None) -> None:
+            content = PROBABILITY.pack(probability)
+            if error is not None:
+                content += self._failure((type(error).__name__, str(error)))
+            self._at = at = self._time()
+            self._entries.append(_HEAD(_JUDGED, number, at, len(content)) + content)
+            self._size += len(content)
+            self.inside = True
+            try:
+                take(probability, error)
+            finally:
+                self.inside = False
+
+        return judged
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
         """That it came, or how it failed."""

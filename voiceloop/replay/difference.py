@@ -92,6 +92,7 @@ _SHOWN: Final[dict[Kind, Callable[[Entry], str]]] = {
     Kind.MOMENT: lambda entry: f"the call: {entry.text}",
     Kind.NOTE: _note,
     Kind.SENT: lambda entry: f"of answer {entry.number}",
+    Kind.JUDGED: lambda entry: "a window of audio has been judged",
     Kind.VAD: lambda entry: "a window of audio is judged",
     Kind.CANNED: lambda entry: f"speech rendered ahead is {'there' if entry.number else 'not there'}",
 }

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from voiceloop.call import Call
-from voiceloop.flight.entries import TURNS, Entry, Kind
+from voiceloop.flight.entries import PROBABILITY, TURNS, Entry, Kind
 from voiceloop.flight.items import from_json
 from voiceloop.flight.reader import Flight
+from voiceloop.journal import Judged
 from voiceloop.registry import Handle
 from voiceloop.replay.loop import ReplayLoop
 from voiceloop.replay.outside import arguments_of
-from voiceloop.replay.read_back import message_of
+from voiceloop.replay.read_back import failure_of_entry, message_of
 from voiceloop.replay.steps import HeldSteps
 from voiceloop.replay.tape import Parted, Tape
 
@@ -62,6 +64,7 @@ class Driver(Tape):
         self._arrivals: dict[int, asyncio.Future[None]] = {}
         self._moments: dict[str, asyncio.Future[None]] = {}
         self._numbers: dict[str, int] = {}
+        self._judging: dict[int, Judged] = {}
         loop.set_time(self._zero)
         loop.advance = self.advance
 
@@ -161,6 +164,15 @@ class Driver(Tape):
             self._differ(entry, f"timer {timer.name!r}", "another timer is set")
         else:
             self._enter(entry, timer.act)
+
+    def _window_judged(self, entry: Entry) -> None:
+        take = self._judging.get(entry.number)
+        if take is None:
+            self._differ(entry, "no stage waits for it", "a window of audio was judged here, and is not any more")
+            return
+        (probability,) = PROBABILITY.unpack_from(entry.content)
+        told = replace(entry, content=entry.content[PROBABILITY.size :])
+        self._enter(entry, lambda: take(probability, failure_of_entry(told) if told.content else None))
 
     def _moment(self, entry: Entry) -> None:
         future = self._moments.pop(entry.text, None)
@@ -287,6 +299,7 @@ _DRIVE: Final[dict[Kind, Callable[[Driver, Entry], None]]] = {
     Kind.TIMER: Driver._timer_fires,
     Kind.MOMENT: Driver._moment,
     Kind.API: Driver._api,
+    Kind.JUDGED: Driver._window_judged,
     Kind.MEDIA_IN: Driver._message,
     Kind.OTHER_IN: Driver._message,
 }

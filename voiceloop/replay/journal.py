@@ -14,6 +14,7 @@ from voiceloop.flight.items import decode_canned, encode_item, from_json, hashed
 from voiceloop.flight.notes import FlightNotes
 from voiceloop.flight.reader import Flight
 from voiceloop.flight.report import report_values
+from voiceloop.journal import Judged
 from voiceloop.processor import Processor
 from voiceloop.replay.driver import Driver
 from voiceloop.replay.loop import ReplayLoop
@@ -122,6 +123,11 @@ class ReplayJournal(Driver):
     def probability(self, value: Callable[[bytes], float], window: bytes) -> float:
         """What the model said."""
         return 0.0 if self.free else next(self._judged, 0.0)
+
+    def judging(self, take: Judged) -> Judged:
+        """The recording says when, and what: no model is asked."""
+        self._judging[self.number("vad")] = take
+        return take
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
         """Wait until it came, failed or was given up; what stands in for it takes no time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from math import nan
 from typing import Any
 
 from voiceloop.flight.entries import Kind
@@ -141,8 +142,14 @@ class _Line:
         return 0.0
 
 
+class _SharedLine(_Line):
+    def known(self, window_bytes: bytes) -> float:
+        """Nothing is, before the tick."""
+        return nan
+
+
 class RecordedVAD:
-    """A model of voice activity of the recording."""
+    """A model of voice activity of the recording; in a replay that drives also when it says something."""
 
     def __init__(self, window: int) -> None:
         self.window = window
@@ -150,6 +157,20 @@ class RecordedVAD:
     def new_line(self) -> Any:
         """For the call."""
         return _Line()
+
+
+class TickedVAD(RecordedVAD):
+    """One that judges at a tick."""
+
+    shared = "recorded"
+
+    def new_line(self) -> Any:
+        """For the call."""
+        return _SharedLine()
+
+    def probabilities(self, lines: Sequence[Any], windows: Sequence[bytes]) -> list[float]:
+        """The journal knows."""
+        return [0.0] * len(lines)
 
 
 def substitutes_of(header: dict[str, Any], driver: Driver) -> dict[type, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Line", "VADModel"]
+__all__ = ["Line", "SharedLine", "SharedModel", "VADModel"]
 
 
 class Line(Protocol):
@@ -33,4 +34,37 @@ class VADModel(Protocol):
 
     def new_line(self) -> Line:
         """For the audio of one call. Loads the model if that has not happened yet."""
+        ...
+
+
+@runtime_checkable
+class SharedLine(Line, Protocol):
+    """A line of a `SharedModel`."""
+
+    def known(self, window_bytes: bytes) -> float:
+        """The next window's probability where that is known without running the model; NaN where it is not.
+
+        The same as `probability` would say. A window that is not known has not been heard: it is to be judged still.
+        """
+        ...
+
+
+@runtime_checkable
+class SharedModel(VADModel, Protocol):
+    """A model that judges windows of several lines in one go, at less cost than one by one.
+
+    Windows of all calls on an event loop that run such a model are judged together, see `voiceloop.vad.tick`; those
+    of any other model at once.
+    """
+
+    @property
+    def shared(self) -> object:
+        """What models have in common that can judge each other's lines: the same hashable object."""
+        ...
+
+    def probabilities(self, lines: Sequence[Any], windows: Sequence[bytes]) -> list[float]:
+        """How likely the next window of each line holds speech, as `Line.probability` says. Every line comes once.
+
+        No line has moved on when it raises an error.
+        """
         ...

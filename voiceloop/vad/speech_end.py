@@ -14,7 +14,9 @@ RATE = 8000
 FRAME = 80
 """Samples that are judged together: 10 ms."""
 MEMORY = 12_000
-"""Samples of the past that are kept: 1.5 s."""
+"""Samples of the past that are looked at: 1.5 s."""
+KEPT = MEMORY + 4000
+"""Samples that are kept at least: a detector's word may come later than the audio it is about, by 0.5 s."""
 REACH = 2400
 """Samples before the detector's end that are looked at: 0.3 s."""
 BELOW_PEAK = 30.0
@@ -28,20 +30,25 @@ class SpeechEnd:
 
     def __init__(self) -> None:
         self._audio = bytearray()
+        self.heard = 0
+        """Samples so far."""
 
     def hear(self, audio: bytes) -> None:
         """The next piece of audio, mu-law."""
         self._audio += audio
-        if len(self._audio) > 2 * MEMORY:  # seldom: it moves what is kept
-            del self._audio[: len(self._audio) - MEMORY]
+        self.heard += len(audio)
+        if len(self._audio) > 2 * KEPT:  # seldom: it moves what is kept
+            del self._audio[: len(self._audio) - KEPT]
 
-    def before(self, ago: int) -> int:
+    def before(self, ago: int, later: int = 0) -> int:
         """How many samples ago the last sound of speech was, given the detector's word: `ago` to `ago` + REACH.
 
         Args:
-            ago: samples from the detector's end of speech to the end of what was heard.
+            ago: samples from the detector's end of speech to the end of what it had heard.
+            later: samples that were heard since: what they hold changes nothing.
         """
-        audio = bytes(self._audio[-MEMORY:])
+        until = max(0, len(self._audio) - later)
+        audio = bytes(self._audio[max(0, until - MEMORY) : until])
         end = len(audio) - ago
         if end < FRAME:
             return ago

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from statistics import median
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from voiceloop.call import Call
 from voiceloop.conversation import ToolResult
 from voiceloop.flight.items import hashed, parts_of
 from voiceloop.flight.notes import FlightNotes
+from voiceloop.journal import Judged
 from voiceloop.processor import Processor
 from voiceloop.registry import Handle
 from voiceloop.replay.outside import arguments_of
@@ -92,6 +94,7 @@ class Desk:
         self._numbers: dict[str, int] = {}
         self._judged = judged
         self._windows = -lead
+        self._later: deque[int] = deque()  # windows that wait for what was said of them
         self._handed = 0
         self._call: Call | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -247,12 +250,24 @@ class Desk:
         return next((each for each in reversed(looked) if each.at <= now), looked[0]).speech
 
     def probability(self, value: Callable[[bytes], float], window: bytes) -> float:
-        """What the model said of the same window."""
+        """What the model said of the same window; later where it did so later."""
         number = self._windows
         self._windows += 1
+        said = value(window)
         if not self.judges:
-            return value(window)
-        return self._judged.get(number, 0.0)
+            return said
+        if said == said:
+            return self._judged.get(number, 0.0)
+        self._later.append(number)
+        return said
+
+    def judging(self, take: Judged) -> Judged:
+        """It says so at the next tick."""
+
+        def judged(probability: float, error: Exception | None) -> None:
+            take(self._judged.get(self._later.popleft(), 0.0) if self.judges else probability, error)
+
+        return judged
 
     async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
         """What stands in for it takes no time."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from voiceloop.flight.entries import PROVIDERS, TURNS, Entry, Kind
+from voiceloop.flight.entries import PROBABILITY, PROVIDERS, TURNS, Entry, Kind
 from voiceloop.flight.items import decode_canned, decode_item, from_json
 from voiceloop.flight.reader import Flight
 from voiceloop.runtime import Canned
@@ -133,6 +133,8 @@ class Recorded:
     """Parts of requests by their hash."""
     probabilities: list[float] = field(default_factory=list)
     """Of speech, window by window."""
+    ticked: bool = False
+    """Whether windows were judged at a tick."""
     notes: list[dict[str, Any]] = field(default_factory=list)
     """What was said and heard; see `voiceloop.flight.notes`."""
     started: float | None = None
@@ -166,6 +168,7 @@ class _Reader:
         self._rounds: dict[int, int] = {}  # requests so far, by the task that makes them
         self._running: dict[int, Tool] = {}
         self._speech: dict[str, Canned] = {}
+        self._judged: list[float] = []  # what was said of windows later
         self._calls: dict[str, tuple[str, str]] = {}  # tools asked for: name and arguments by id
 
     def read(self, entry: Entry) -> None:
@@ -180,6 +183,12 @@ class _Reader:
         """All of it."""
         recorded = self.recorded
         recorded.tools.sort(key=lambda tool: tool.began)
+        judged = iter(self._judged)
+        for number, probability in enumerate(recorded.probabilities):
+            if math.isnan(probability):
+                recorded.ticked = True
+                said = next(judged, 0.0)
+                recorded.probabilities[number] = 0.0 if math.isnan(said) else said
         return recorded
 
     # --- tasks ---
@@ -268,6 +277,9 @@ class _Reader:
         values.frombytes(entry.content)
         self.recorded.probabilities.extend(values)
 
+    def judged(self, entry: Entry) -> None:
+        self._judged.append(PROBABILITY.unpack_from(entry.content)[0])
+
     # --- the rest ---
 
     def tool(self, entry: Entry) -> None:
@@ -316,6 +328,7 @@ _READ: Final[dict[Kind, Callable[[_Reader, Entry], None]]] = {
     Kind.TOOK: _Reader.took,
     Kind.CANNED: _Reader.canned,
     Kind.VAD: _Reader.heard,
+    Kind.JUDGED: _Reader.judged,
     Kind.TOOL: _Reader.tool,
     Kind.API: _Reader.act,
     Kind.HAND_OVER: _Reader.hand_over,

@@ -13,7 +13,7 @@ from voiceloop.faults import FaultPolicy, describe
 from voiceloop.flight.reader import Flight
 from voiceloop.llm.base import LLM
 from voiceloop.pipeline import Pipeline, pipeline_of
-from voiceloop.replay.providers import RecordedVAD, ReplayRuntime
+from voiceloop.replay.providers import RecordedVAD, ReplayRuntime, TickedVAD
 from voiceloop.replay.restored import restore
 from voiceloop.replay.run import bot_of, flight_to_drive
 from voiceloop.replay.what_if.desk import Desk
@@ -126,7 +126,7 @@ class _Run:
                 return Pipeline([call.transport])
             for processor in pipeline:
                 if isinstance(processor, VADProcessor):
-                    _take_judgements(processor, self.flight.header, call, desk)
+                    _take_judgements(processor, self.flight.header, call, desk, self._recorded.ticked)
             return pipeline
 
         answer.__qualname__ = getattr(self._bot, "__qualname__", "bot")
@@ -157,9 +157,9 @@ def _enter(call: Call, desk: Desk, flight: Flight) -> None:
     restore(call, flight)
 
 
-def _take_judgements(stage: VADProcessor, header: dict[str, Any], call: Call, desk: Desk) -> None:
+def _take_judgements(stage: VADProcessor, header: dict[str, Any], call: Call, desk: Desk, ticked: bool) -> None:
     """Have the recorded probabilities of speech taken, unless today's bot has another model of voice activity."""
     known = header["providers"].get("vad")
     desk.judges = known is not None and stage.name in header["stages"]
     if desk.judges and known is not None:
-        call.runtime.substitutes[VADModel] = RecordedVAD(known["window"])
+        call.runtime.substitutes[VADModel] = (TickedVAD if ticked else RecordedVAD)(known["window"])
