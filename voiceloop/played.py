@@ -16,7 +16,7 @@ __all__ = ["Played"]
 RATE: Final = 8000
 SILENCE: Final = b"\xff"
 KEPT: Final = 5 * RATE
-"""Bytes that are kept at least: 5 s, of which less than one (`PlayoutOptions.lead`) is still to be played."""
+"""Bytes that are kept at least: 5 s, of which one at most (`PlayoutOptions.lead`) is still to be played."""
 PIECES: Final = 1000
 """Pieces that are kept at most: 5 s in messages of 5 ms."""
 LATE: Final = 0.04

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from voiceloop.faults import FaultPolicy
 from voiceloop.frames import Word
 from voiceloop.offload import offload
+from voiceloop.pacing_gauge import PacingGauge
 from voiceloop.prices import Prices
 from voiceloop.sounds import Sounds
 
@@ -86,10 +87,13 @@ class Runtime:
         self._canned: dict[tuple[int, str], Canned] = {}
         self.sounds = Sounds()
         """Files that calls play, decoded. ``await runtime.sounds.load("welcome.wav")`` decodes one ahead."""
+        self.pacing = PacingGauge()
+        """How late the audio of all calls leaves."""
 
     def share(self, other: Runtime) -> None:
         """Have what another runtime has warmed and rendered, and give it what this one will."""
         self._warm, self._canned, self.sounds = other._warm, other._canned, other.sounds
+        self.pacing = other.pacing
 
     def provider(self, base: type, named: P) -> P:
         """The provider of a kind, given by its base class, to use where a bot names this one."""

@@ -341,7 +341,7 @@ def test_the_lead_changes_nothing_that_is_heard(record: Record) -> None:
     path = record(talks_over, llm=script(LONG, "Sure.", first=0.3, rate=40))
     outcome = what_if(path, shop(), {"output.lead": 2.0, "output.chunk": 0.2})
     assert [row.what for row in outcome.rows] == ["same", "same"]
-    assert [str(each) for each in outcome.settings] == ["output.lead 0.64 → 2", "output.chunk 0.1 → 0.2"]
+    assert [str(each) for each in outcome.settings] == ["output.lead 1 → 2", "output.chunk 0.1 → 0.2"]
 
 
 def test_a_model_that_is_waited_for_less_long_is_given_up(record: Record) -> None:
@@ -411,7 +411,7 @@ def test_an_unknown_option_names_the_nearest_and_lists_all(record: Record) -> No
     ) as no:
         what_if(path, shop(silence=0.7), {"turns.silense": 0.4})
     assert "\n  turns.silence = 0.7\n" in str(no.value)
-    assert "\n  output.lead = 0.64\n" in str(no.value)
+    assert "\n  output.lead = 1\n" in str(no.value)
     assert "\n  limits.hang_up = 60\n" in str(no.value)
     with pytest.raises(BadSetting, match=r"Did you mean turns.barge_in\?"):
         what_if(path, shop(), {"barge_in": 0.4})

@@ -102,7 +102,7 @@ SAID = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(st.lists(WRITTEN, min_size=1, max_size=14), st.data())
 def test_heard_ends_at_a_written_word_and_never_ahead_of_what_was_spoken(parts, data):
     text = " ".join(parts)

@@ -63,7 +63,7 @@ def test_an_interruption_settles_at_once_where_nothing_is_echoed(line: Line) -> 
     call.run(6.01)
     settled = call.news[-1]
     assert (type(settled), settled.key) == (Settled, 2)
-    assert call.heard[2] - 2 * 1280 <= call.playout.position(2, 6.01).played <= call.heard[2]
+    assert call.heard[2] - 2 * 1600 <= call.playout.position(2, 6.01).played <= call.heard[2]
 
 
 def test_the_first_interruption_waits_for_its_fence_and_then_goes_by_the_clock(line: Line) -> None:
@@ -75,7 +75,7 @@ def test_the_first_interruption_waits_for_its_fence_and_then_goes_by_the_clock(l
     call.run(2.6)
     assert [type(news) for news in call.news] == [Assumed, Started, Settled]
     assert call.news[0] == Assumed(1, about(1.0), 2.0, never=True)
-    assert call.heard[1] - 2 * 1280 <= call.playout.position(1, 2.6).played <= call.heard[1]
+    assert call.heard[1] - 2 * 1600 <= call.playout.position(1, 2.6).played <= call.heard[1]
 
 
 def test_an_echo_that_comes_after_all_makes_them_worth_waiting_for_again(line: Line) -> None:
@@ -134,8 +134,8 @@ def test_where_nothing_is_echoed_each_answer_settles_and_memory_is_close_to_the_
         assert sum(isinstance(each, Settled) for each in news) == 1
         assert sum(isinstance(each, Assumed) for each in news) <= 1
         assert position.played <= call.heard.get(key, 0) + 160
-        # Marks stand every 0.16 s, and a mark counts when it was due 0.05 s before.
-        assert call.heard.get(key, 0) - position.played <= (0.16 + 0.16 + 0.05 + 0.02) * SECOND
+        # Marks stand every 0.2 s, and a mark counts when it was due 0.05 s before.
+        assert call.heard.get(key, 0) - position.played <= (0.2 + 0.2 + 0.05 + 0.02) * SECOND
     assert call.playout.next_wakeup() is None
 
 

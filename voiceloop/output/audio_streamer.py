@@ -100,7 +100,11 @@ class AudioStreamer(FilledOutput):
         self._playout.queue(answer.id, audio.audio, audio.words)
         self._ledger.add_words(answer.id, audio.words)
         self._ledger.add_audio(answer.id, audio.audio)
-        self._run(self._playout.pump(self.call.now))
+        now, due = self.call.now, self._playout.due
+        if due is not None and now < due and self._feeding is None:  # what was given before waits for room
+            answer.buffered = self._playout.unplayed(answer.id, now)
+        else:
+            self._run(self._playout.pump(now))
         if audio.audio:
             self._sounds(answer)
 
@@ -192,25 +196,35 @@ class AudioStreamer(FilledOutput):
         line = self._line
         if line is None:
             return
+        now = self.call.now
         for each in self._answers.values():
-            each.buffered = self._playout.unplayed(each.id, self.call.now)
-        for output in outputs:
-            if isinstance(output, SendMedia):
-                self._send_media(output)
-            elif isinstance(output, SendMark):
-                self._stamp_sent(output.name)
-                line.send_mark(output.name)
-                self.push(MarkSent(output.name, self.call.now))
-            elif isinstance(output, SendClear):
-                line.send_clear()
-                self.call.playing.cleared(self.call.now)
-                self.push(ClearSent(self.call.now + self._playout.round_trip))
-            else:
-                self._news(output)
+            each.buffered = self._playout.unplayed(each.id, now)
+        if outputs:
+            self._carry_out(line, outputs)
         self._look_for_room()
         self._set_timer()
         if self._feed or self._feeding is not None:
             self._fill()
+
+    def _carry_out(self, line: Line, outputs: list[Output]) -> None:
+        now, due = self.call.now, self._playout.due
+        for output in outputs:
+            if isinstance(output, SendMedia):
+                if due is not None and now >= due:
+                    self.call.runtime.pacing.note(now, output.due - now, now - due)
+                due = None
+                self._send_media(output)
+            elif isinstance(output, SendMark):
+                self._stamp_sent(output.name)
+                line.send_mark(output.name)
+                self.push(MarkSent(output.name, now))
+            elif isinstance(output, SendClear):
+                due = None
+                line.send_clear()
+                self.call.playing.cleared(now)
+                self.push(ClearSent(now + self._playout.round_trip))
+            else:
+                self._news(output)
 
     def _send_media(self, output: SendMedia) -> bool:
         if self._line is None:
@@ -278,6 +292,9 @@ class AudioStreamer(FilledOutput):
 
     def _set_timer(self) -> None:
         wakeup = self._playout.next_wakeup()
+        quiet = self._playout.runs_out(self.call.now)
+        if quiet is not None and (wakeup is None or quiet < wakeup):
+            wakeup = quiet  # what is left to be played is asked for, and nothing else may tell that it is over
         if wakeup == self._wakeup and (wakeup is None or self._timer is not None):
             return
         if self._timer is not None:

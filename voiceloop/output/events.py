@@ -26,13 +26,17 @@ RATE = 8000
 class PlayoutOptions:
     """How far ahead audio is sent and how long echoes are waited for. All in seconds."""
 
-    lead: float = 0.640
-    """How far ahead of real time audio is sent: a process that stands still this long is not heard to."""
-    chunk: float = 0.100
-    """The largest media message, and how much room must be free before more is sent."""
+    lead: float = 1.0
+    """How far ahead of real time audio is sent."""
+    step: float = 0.4
+    """The most that is sent at once, up to a mark, and how much room there then is: just before that the lead is so
+    much shorter (see `margin`). At most half of the lead counts."""
+    chunk: float = 0.1
+    """While `margin` is still to be played, pieces of a voice wait until a step is full; below it those of this size
+    leave at once."""
     gather: float = 0.200
-    """While this much is still to be played, pieces smaller than `chunk` wait for more; below it they leave at once."""
-    mark_every: float = 0.160
+    """Smaller ones wait for more while this much is still to be played; below it they leave at once, too."""
+    mark_every: float = 0.2
     """Distance of marks where no word is known (yet)."""
     round_trip: float = 0.120
     """Guess of the time from sending a mark into an empty buffer to its echo, until one was measured."""
@@ -53,6 +57,14 @@ class PlayoutOptions:
         limits = (self.mark_every, self.fence_limit, self.echo_limit, self.voice_limit, self.held_limit)
         if min(limits) <= 0 or self.round_trip < 0:
             raise ValueError(f"mark_every and all limits must be positive, round_trip not negative, got {self}")
+        if self.step < self.chunk:
+            raise ValueError(f"step must not be below chunk ({self.chunk} s), got {self.step} s")
+
+    @property
+    def margin(self) -> float:
+        """What the carrier has to play at least while there is more to send, seconds: a process that stands still this
+        long is not heard to."""
+        return self.lead - max(self.chunk, min(self.step, self.lead / 2))
 
 
 # --- messages for the carrier -------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ class _Entry:
     stops: list[tuple[int, int]] = field(default_factory=list)  # ends in `said` of what sounds, and in the text
     audio: list[bytes] = field(default_factory=list)  # of a voice that has not said any words yet, not looked at yet
     measured: Measured | None = None
+    _ended: tuple[str, list[int]] = ("", [])
+
+    def token_ends(self, spoken: str) -> list[int]:
+        """As `align.token_ends`, kept until another text comes."""
+        if self._ended[0] != spoken:
+            self._ended = spoken, token_ends(spoken)
+        return self._ended[1]
 
     def spoken(self) -> str:
         """What the voice was given."""
@@ -188,7 +195,7 @@ class HeardLedger:
         high = max(position.played, position.bound - round(_EVEN))
         low = position.played - position.doubt
         reach = measured.reach(spoken, low, high, total=position.total, finished=position.finished)
-        ends = token_ends(spoken)
+        ends = entry.token_ends(spoken)
         cut = entry.written(ends[reach.count - 1]) if reach.count else 0
         # Before the first sound it is certain, and after that never quite.
         off = max(reach.most - reach.count, reach.count - reach.least, min(1, reach.most))

@@ -16,6 +16,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from voiceloop.output.events import RATE
 from voiceloop.output.pauses import Pause, Pauses
@@ -190,41 +191,55 @@ class Measured:
             self._match(pause)
         self._pace, self._known = pace, known
         end = self._pauses.sounded
-        self._ways = [self._matched(way, len(self._text.weights), end, end, 0.0) for way in self._ways]
+        self._ways = [self._ended(way, end) for way in self._ways]
         self._redone, self._ends = True, None
+
+    def _ended(self, way: _Way, end: int) -> _Way:
+        """A way to whose end all words were spoken."""
+        text, last = self._text, len(self._text.weights)
+        cost = self._cost(way, last, end, self._pace_of(way))
+        cost += text.passed[max(way.word, last - 1)] - text.passed[way.word]
+        return self._matched(way, last, end, end, cost)
 
     def _match(self, pause: Pause) -> None:
         """One more pause: each way either takes it for the end of a word near the time, or for nothing."""
-        totals, found = self._text.totals, []
+        text, size = self._text, pause.size / RATE
+        totals, closers, count = text.totals, text.closers, len(text.totals)
+        at_end, within = [_at_end(size, closer) for closer in range(3)], _within_word(size)
+        found: list[tuple[float, int, int, _Way]] = []
         for way in self._ways:
-            expected = totals[way.word] + (pause.start - way.start) / RATE / self._pace_of(way)
-            middle = bisect_left(totals, expected)
-            for word in range(max(way.word + 1, middle - _NEAR), min(len(totals), middle + _NEAR + 1)):
-                cost = _at_end(pause.size / RATE, self._text.closers[word - 1])
-                found.append(self._matched(way, word, pause.start, pause.stop, cost))
-            way.cost += _within_word(pause.size / RATE)
-            found.append(way)
-        found.sort(key=lambda way: way.cost)
+            pace = self._pace_of(way)
+            middle = bisect_left(totals, totals[way.word] + (pause.start - way.start) / RATE / pace)
+            for word in range(max(way.word + 1, middle - _NEAR), min(count, middle + _NEAR + 1)):
+                cost = self._cost(way, word, pause.start, pace) + at_end[closers[word - 1]]
+                found.append((cost + (text.passed[word - 1] - text.passed[way.word]), word, pause.stop, way))
+            way.cost += within
+            found.append((way.cost, way.word, way.start, way))
+        found.sort(key=itemgetter(0))
         kept: dict[tuple[int, int], _Way] = {}
-        for way in found:
-            kept.setdefault((way.word, way.start), way)
-            if len(kept) == _BEAM:
-                break
+        for cost, word, start, way in found:
+            if (word, start) not in kept:
+                same = word == way.word and start == way.start
+                kept[word, start] = way if same else self._matched(way, word, pause.start, start, cost)
+                if len(kept) == _BEAM:
+                    break
         self._ways, self._ends = list(kept.values()), None
 
     def _pace_of(self, way: _Way) -> float:
         return (self._pace * self._known + way.seconds) / (self._known + way.letters)
 
+    def _cost(self, way: _Way, word: int, stop: int, pace: float) -> float:
+        """What a way costs with the time that it would have taken from its last pause to the end of a word."""
+        text, start = self._text, way.word
+        seconds = (text.totals[word] - text.totals[start]) * pace
+        spread = _spread(text.doubts[word] - text.doubts[start], seconds, pace, _STRETCH)
+        off = ((stop - way.start) / RATE - seconds) / spread
+        return way.cost + min(off * off / 2, 12.0) + math.log(spread / _USUAL)
+
     def _matched(self, way: _Way, word: int, stop: int, start: int, cost: float) -> _Way:
         """A way that goes on from the end of a word, at a pause."""
-        text = self._text
-        letters, seconds = text.totals[word] - text.totals[way.word], (stop - way.start) / RATE
-        pace = self._pace_of(way)
-        spread = _spread(text.doubts[word] - text.doubts[way.word], letters * pace, pace, _STRETCH)
-        off = (seconds - letters * pace) / spread
-        passed = sum(_passed(closer) for closer in text.closers[way.word : max(way.word, word - 1)])
-        total = way.cost + min(off * off / 2, 12.0) + math.log(spread / _USUAL) + cost + passed
-        return _Way(total, word, start, way.letters + letters, way.seconds + max(0.0, seconds), stop, way)
+        letters, seconds = self._text.totals[word] - self._text.totals[way.word], (stop - way.start) / RATE
+        return _Way(cost, word, start, way.letters + letters, way.seconds + max(0.0, seconds), stop, way)
 
     # --- times ---------------------------------------------------------------------------------------------
 
@@ -287,8 +302,3 @@ def _at_end(seconds: float, closer: int) -> float:
 def _within_word(seconds: float) -> float:
     """How unlikely such a silence is within a word, where a plosive is closed."""
     return 0.2 + max(0.0, seconds - 0.05) * 40
-
-
-def _passed(closer: int) -> float:
-    """How unlikely it is that there is no pause at such punctuation."""
-    return (0.0, 1.0, 5.0)[closer]

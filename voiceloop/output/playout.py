@@ -11,6 +11,7 @@ which calls `pump`. After a stall call `pump` as soon as possible; nothing else 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -58,6 +59,9 @@ class Playout:
         self.options = options = options or PlayoutOptions()
         self.open = True
         """False while the line carries nothing yet: nothing is sent."""
+        self.due: float | None = None
+        """When there will be room for the next step, seconds, when all of that was given: more audio changes nothing
+        before. Else None. As of the last `next_wakeup`."""
         self._mark_every = bytes_at(options.mark_every)
         self._voices: dict[int, Voice] = {}  # not settled yet, in the order they speak
         self._settled: dict[int, Position] = {}
@@ -117,15 +121,18 @@ class Playout:
         return out
 
     def next_wakeup(self) -> float | None:
-        """When `pump` must be called next, seconds; None when only new input can change anything."""
-        echoes = self._echoes
-        times = [max(self._cuts[0].sent + echoes.fence, echoes.excused)] if self._cuts else []
-        if self._transit.marks:
-            times.append(max(self._transit.gives_up(0, echoes.mark), echoes.excused))
-        voice = self._speaker()
+        """When `pump` must be called next, seconds; None when only new input can change anything. Sets `due`, too."""
+        echoes, marks, when = self._echoes, self._transit.marks, math.inf
+        if self._cuts:
+            when = max(self._cuts[0].sent + echoes.fence, echoes.excused)
+        if marks:
+            when = min(when, max(self._transit.gives_up(0, echoes.mark), echoes.excused))
+        voice, self.due = self._speaker(), None
         if voice is not None and voice.sent < voice.total:
-            times.append(self._pacing.sendable(voice))
-        return echoes.wakes(min(times, default=None))
+            sendable, full = self._pacing.sendable(voice)
+            when = min(when, sendable)
+            self.due = sendable if full else None
+        return echoes.wakes(None if when == math.inf else when)
 
     def echo(self, name: str, sequence: int, now: float) -> list[Output]:
         """The carrier echoed a mark. Unknown and repeated names are ignored; `sequence` is 0 if it gave none."""
@@ -200,6 +207,15 @@ class Playout:
         speaker = self._speaker()
         return self._transit.voiced if speaker is None or speaker.sent == speaker.total else None
 
+    def runs_out(self, now: float) -> float | None:
+        """When all that was given of an unfinished answer will be known to be played, if no echo says so before,
+        seconds; None when there is more to send, or that time has come."""
+        voice = self._speaker()
+        if voice is None or not voice.flying or voice.sent < voice.total:
+            return None
+        when = self._transit.voiced + self.round_trip / 2
+        return when if when > now else None
+
     @property
     def head(self) -> float:
         """When all that was sent will have been played, seconds."""
@@ -258,26 +274,29 @@ class Playout:
         return waiting
 
     def _send(self, now: float, out: list[Output]) -> None:
-        filling = False  # once there is room for a chunk, all room is used
         while (voice := self._speaker()) is not None:
             if voice.exhausted:
                 out.append(SendMark(self._transit.mark(MarkKind.END, voice, now)))
                 voice.ended = voice.flying = True
                 continue
-            size = self._pacing.allowance(voice, now, filling=filling)
+            size = self._pacing.allowance(voice, now)
             if size <= 0:
                 break
-            filling = True
-            if not voice.begun:
-                out.append(SendMark(self._transit.mark(MarkKind.START, voice, now)))
-            edge = voice.next_mark(self._mark_every)
-            payload = voice.take(min(size, edge - voice.sent))
-            self._stopped.pop(voice.key, None)
-            voice.begun = voice.flying = True
-            due = self._transit.media(len(payload), now)
-            out.append(SendMedia(payload, voice.key, voice.sent - len(payload), due))
+            self._send_some(voice, voice.sent + size, now, out)
+
+    def _send_some(self, voice: Voice, until: int, now: float, out: list[Output]) -> None:
+        """Send a voice up to a position, a message from mark to mark."""
+        transit = self._transit
+        if not voice.begun:
+            out.append(SendMark(transit.mark(MarkKind.START, voice, now)))
+        self._stopped.pop(voice.key, None)
+        voice.begun = voice.flying = True
+        while voice.sent < until:
+            start, edge = voice.sent, voice.next_mark(self._mark_every)
+            payload = voice.take(min(until, edge) - start)
+            out.append(SendMedia(payload, voice.key, start, transit.media(len(payload), now)))
             if voice.sent == edge and not voice.exhausted:
-                out.append(SendMark(self._transit.mark(MarkKind.PLACE, voice, now)))
+                out.append(SendMark(transit.mark(MarkKind.PLACE, voice, now)))
 
     # --- inside: what was played ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from voiceloop.frames import Word
@@ -89,6 +89,14 @@ class Voice:
         """The position behind `sent` where the next mark belongs: a word's end, or `every` where none is known."""
         index = bisect_right(self._ends, self.sent)
         return self._ends[index] if index < len(self._ends) else max(self.marked + every, self.sent + 1)
+
+    def mark_behind(self, size: int, every: int) -> int:
+        """Bytes from `sent` to the first place for a mark that is at least so far away."""
+        index = bisect_left(self._ends, self.sent + size)
+        if index < len(self._ends):
+            return self._ends[index] - self.sent
+        known = self._ends[-1] if index and self._ends[-1] > self.sent else self.marked
+        return known + -(-(self.sent + size - known) // every) * every - self.sent
 
     def take(self, size: int) -> bytes:
         """The next bytes to send."""

@@ -105,15 +105,15 @@ class WatchedOutput(QueuedAudio):
 
     def _held(self, seconds: float, what: str, stack: str, own: bool) -> None:
         """What this call does itself, and can be heard, is a fault of it."""
-        call, lead = self.call, self._playout.options.lead
+        call, margin = self.call, self._playout.options.margin
         call.wake("loop_held", what)
         bark(call, "loop_held", seconds, self.held_limit, detail=what)
-        if seconds <= lead:
+        if seconds <= margin:
             if own:
                 call.note_fault("loop.held", what, stack)
             return
         if any(self._playout.unplayed(key, call.now) > 0 for key in self._answers):
-            message = f"no audio could be sent for {seconds:.2f} s, longer than the lead of {lead:g} s"
-            call.note_fault("output.hole", f"{message}: the caller may have heard a hole. {what}")
+            message = f"no audio could be sent for {seconds:.2f} s, longer than the {margin:g} s that always lie ahead"
+            call.note_fault("output.hole", f"{message}: the caller may have heard a hole. {what}", logged=True)
         if own:
             call.fault("loop.held", what, stack)

@@ -20,6 +20,8 @@ _SOLID: Final = 3.0
 """Of one in a script without spaces: each is a syllable or two."""
 _PAUSED: Final = 1.5
 """Letters by which a word before a pause is longer."""
+_PASSED: Final = (0.0, 1.0, 5.0)
+"""How unlikely it is that there is no pause behind a word: without punctuation, within a sentence, at its end."""
 _UNSURE: Final = 0.3
 """How far the letters of a figure may be off, as a share, in those that a word is off by: "555" is said in two ways."""
 _SIGNS: Final = {"%": 7.0, "$": 7.0, "€": 5.0, "£": 6.0, "&": 3.0, "@": 2.0, "+": 4.0, "=": 6.0}
@@ -41,6 +43,8 @@ class Weighed:
     """Letters up to the end of each; one more than there are words."""
     doubts: tuple[float, ...] = field(default=(0.0,))
     """How unsure these are, in words that are as unsure as words are (variances): figures count for several."""
+    passed: tuple[float, ...] = field(default=(0.0,))
+    """How unlikely it is that there is no pause behind any of the first so many words; one more than there are."""
 
     @property
     def total(self) -> float:
@@ -67,7 +71,9 @@ def weigh(text: str, before: Weighed | None = None) -> Weighed:
         weights[:0], closers[:0], starts[:0] = before.weights[:keep], before.closers[:keep], before.starts[:keep]
     doubts = map(_doubt, weights, (text[start:end] for start, end in pairwise([*starts, len(text)])))
     totals = tuple(accumulate(weights, initial=0.0))
-    return Weighed(tuple(weights), tuple(closers), text, tuple(starts), totals, tuple(accumulate(doubts, initial=0.0)))
+    unsure = tuple(accumulate(doubts, initial=0.0))
+    passed = tuple(accumulate((_PASSED[closer] for closer in closers), initial=0.0))
+    return Weighed(tuple(weights), tuple(closers), text, tuple(starts), totals, unsure, passed)
 
 
 def _closer(word: str) -> int:

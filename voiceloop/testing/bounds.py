@@ -26,8 +26,9 @@ class Bounds:
     (`TurnOptions.barge_in`), what the voice activity model takes to notice it, and one message each way."""
     hole: float = 0.02
     """Silence within an answer that nobody notices."""
-    lead: float = 0.64
-    """So long the process, or the line, may stand still without being heard to (`PlayoutOptions.lead`)."""
+    lead: float = 1.0
+    """Seconds of voice that are sent ahead at the most (`PlayoutOptions.lead`). The process, or the line, may stand
+    still for that less `PlayoutOptions.step` without being heard to."""
     dead_air: float = 16.0
     """So long nobody is heard, at the most: then the agent speaks or the call ends, whichever provider stalls. Longer
     where `TurnOptions` waits longer."""

@@ -136,7 +136,7 @@ def excused(violation: Violation, evidence: Evidence, bounds: Bounds) -> bool:
     if violation.invariant != HOLE:
         return False
     return any(
-        seconds > bounds.lead - _CHUNK and _explains(violation, at, seconds + 1.0)
+        seconds > bounds.lead - _STEP and _explains(violation, at, seconds + 1.0)
         for at, seconds in stood_still(evidence)
     )
 
@@ -154,8 +154,8 @@ def stood_still(evidence: Evidence) -> list[tuple[float, float]]:
     return found
 
 
-_CHUNK: Final = 0.1
-"""Seconds of the lead that may be free before more is sent (`PlayoutOptions.chunk`)."""
+_STEP: Final = 0.4
+"""Seconds of the lead that may be free before more is sent (`PlayoutOptions.step`)."""
 _STALLS: Final = ("stall", "tool block", "handler block")
 _AT_ONCE: Final = 0.02
 """Seconds between two stalls in which nothing that is sent leaves the process."""
