@@ -11,6 +11,7 @@ from voiceloop.runtime import Runtime
 from voiceloop.server.http import BodyTooLong, Refusal, Reply, Request
 from voiceloop.server.phone import ROUTES, Phone
 from voiceloop.server.phone_options import PhoneOptions
+from voiceloop.twilio.aiohttp_socket import socket_for
 from voiceloop.twilio.media import Bot
 from voiceloop.twilio.messages import MAX_MESSAGE
 from voiceloop.twilio.socket import Socket
@@ -68,8 +69,7 @@ def _answer(phone: Phone, path: str) -> _Handler:
 
 def _stream(phone: Phone) -> _Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        # Twilio does not speak permessage-deflate; offering it is suspected to break its sockets.
-        socket = web.WebSocketResponse(compress=False, max_msg_size=2 * MAX_MESSAGE)
+        socket = socket_for(max_msg_size=2 * MAX_MESSAGE)
 
         async def accept() -> Socket:
             if not socket.can_prepare(request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from voiceloop.stt.base import Flush
 
@@ -10,6 +11,7 @@ __all__ = ["AudioFeed"]
 
 MAX_SECONDS = 60.0
 """Audio kept for a recogniser that does not read; older audio is dropped."""
+_MOST: Final = round(MAX_SECONDS * 8000)  # bytes
 
 
 class AudioFeed:
@@ -32,7 +34,7 @@ class AudioFeed:
     def feed(self, audio: bytes) -> None:
         """Append mu-law audio."""
         self._audio += audio
-        excess = len(self._audio) - round(MAX_SECONDS * 8000)
+        excess = len(self._audio) - _MOST
         if excess > 0:
             del self._audio[:excess]
             self.dropped += excess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from voiceloop.frames import (
     Backchannel,
@@ -26,6 +27,7 @@ __all__ = ["STTOptions", "STTProcessor"]
 RATE = 8000
 PRE_ROLL = 0.35
 """Seconds of audio from before speech was noticed that the recogniser hears too."""
+_PRE_ROLL_BYTES: Final = round(PRE_ROLL * RATE)
 KEEP_SECONDS = 60.0
 """Of an utterance, kept so that it can be recognised again after a failure."""
 
@@ -107,13 +109,15 @@ class STTProcessor(Processor):
 
     def on_caller_audio(self, audio: CallerAudio) -> None:
         """Feed the recogniser while somebody speaks; remember a little for when somebody will."""
+        heard = audio.audio
         if self._utterance is not None:
-            self._utterance.hear(audio.audio)
+            self._utterance.hear(heard)
         # Also now: the next one may follow so closely that it has begun before this one is closed.
-        self._pre_roll += audio.audio
-        excess = len(self._pre_roll) - round(PRE_ROLL * RATE)
+        pre_roll = self._pre_roll
+        pre_roll += heard
+        excess = len(pre_roll) - _PRE_ROLL_BYTES
         if excess > 0:
-            del self._pre_roll[:excess]
+            del pre_roll[:excess]
 
     def on_speech_started(self, speech: SpeechStarted) -> None:
         """Open a stream, unless one is open."""

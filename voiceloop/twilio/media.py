@@ -61,13 +61,12 @@ def media_handler(
         on_call: called with every new `Call`, before the bot.
         manager: where the live calls are found; a new one when not given. A call too many is refused.
     """
-    from aiohttp import web
+    from voiceloop.twilio.aiohttp_socket import socket_for
 
     connections = ConnectionManager() if manager is None else manager
 
     async def media(request: web.Request) -> web.WebSocketResponse:
-        # Twilio does not speak permessage-deflate; offering it is suspected to break its sockets.
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_SOCKET_MESSAGE)
+        socket = socket_for(max_msg_size=MAX_SOCKET_MESSAGE)
         await socket.prepare(request)
         try:
             transport = await TwilioTransport.accept(socket)

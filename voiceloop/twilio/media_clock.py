@@ -53,7 +53,9 @@ class MediaClock:
         if media < 0:  # the first message, or the stream's clock was set back: what was learnt is about another clock
             bounds.clear()
         else:
-            self._age += min(media, max(0.0, arrival - self._last_arrival))
+            passed = arrival - self._last_arrival
+            if passed > 0.0:
+                self._age += media if media < passed else passed
         self._last_start = start
         self._last_arrival = arrival
         bound = arrival - duration - start

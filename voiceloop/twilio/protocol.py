@@ -17,6 +17,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import Any, Final
 
+from voiceloop.twilio.media_shape import MediaShape, shape_of
 from voiceloop.twilio.messages import (
     DIGITS,
     MAX_MESSAGE,
@@ -54,6 +55,8 @@ __all__ = [
 ]
 
 _MAX_BASE64: Final = (MAX_PAYLOAD + 2) // 3 * 4
+_LESSONS: Final = 3
+"""Media messages from which their shape is to be learnt, before it is given up."""
 _decode: Final = json.JSONDecoder().raw_decode
 
 
@@ -69,7 +72,7 @@ class State(enum.Enum):
 class MediaStream:
     """The agent's half of one media stream: `receive` what the socket brings, send what the encoders return."""
 
-    __slots__ = ("_media_prefix", "_sid_json", "ignored", "refused", "state", "stream_sid")
+    __slots__ = ("_media_prefix", "_shape", "_sid_json", "_unlearnt", "ignored", "refused", "state", "stream_sid")
 
     def __init__(self) -> None:
         self.state = State.EXPECTING_CONNECTED
@@ -81,14 +84,19 @@ class MediaStream:
         """Messages answered with a `ProtocolError`."""
         self._sid_json = ""
         self._media_prefix = ""
+        self._shape: MediaShape | None = None
+        self._unlearnt = _LESSONS
 
     # --- what comes in --------------------------------------------------------------------------------------
 
     def receive(self, message: str | bytes) -> Event | None:
         """What this WebSocket message says, or None when it says nothing to us (counted in `ignored`).
 
-        Raises `ProtocolError`, and nothing else, when the message is not allowed here. Takes about 3 µs for media.
+        Raises `ProtocolError`, and nothing else, when the message is not allowed here. Takes about 1.5 µs for media.
         """
+        media = self.media(message)
+        if media is not None:
+            return media
         try:
             event = self._receive(message)
         except ProtocolError:
@@ -96,7 +104,16 @@ class MediaStream:
             raise
         if event is None:
             self.ignored += 1
+        elif self._shape is None and type(event) is Media and self._unlearnt and type(message) is str:
+            self._unlearnt -= 1
+            self._shape = shape_of(message, self.stream_sid, self._receive)
         return event
+
+    def media(self, message: str | bytes) -> Media | None:
+        """The caller's audio, when the message differs from an earlier one in its values only; else None, and nothing
+        has happened: ask `receive`."""
+        shape = self._shape
+        return shape.read(message) if shape is not None and type(message) is str else None
 
     def _receive(self, message: str | bytes) -> Event | None:
         if not isinstance(message, str):
@@ -185,6 +202,7 @@ class MediaStream:
             raise self._unexpected("stop")
         if self.state is State.STREAMING:
             self._check_streaming("stop", data)
+        self._shape = None
         self.state = State.STOPPED  # before start too: the caller may hang up while the stream is being opened
         return Stopped()
 

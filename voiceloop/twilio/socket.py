@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Message", "Socket"]
+__all__ = ["Message", "PromptSocket", "Socket"]
 
 
 class Message(Protocol):
@@ -41,3 +42,16 @@ class Socket(Protocol):
 
     def exception(self) -> BaseException | None:
         """What broke it."""
+
+
+@runtime_checkable
+class PromptSocket(Protocol):
+    """What a `Socket` may have besides: ways in and out that need no task."""
+
+    def hear(self, take: Callable[[str], bool] | None) -> None:
+        """Call ``take`` with each text message when it comes in, unless an earlier one still waits for `receive`.
+        When that returns False the message waits for `receive`, too. It must not raise. None: nobody takes any."""
+
+    def send_now(self, messages: Sequence[str]) -> bool:
+        """Send text messages, at least one, at once; False when nothing was sent, because the socket is closed or the
+        other side does not keep up."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.faults import drop_frames
@@ -16,7 +16,9 @@ from voiceloop.processor import Processor
 from voiceloop.registry import Work
 from voiceloop.twilio.handlers import HANDLERS
 from voiceloop.twilio.media_clock import MediaClock
-from voiceloop.twilio.protocol import Event, MediaStream, ProtocolError, Started, State, Stopped
+from voiceloop.twilio.outbox import Outbox
+from voiceloop.twilio.protocol import Event, Media, MediaStream, ProtocolError, Started, State, Stopped
+from voiceloop.twilio.socket import PromptSocket
 from voiceloop.watchdogs import bark
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ class TwilioTransport(Processor):
         options: TransportOptions | None = None,
     ) -> None:
         self._socket: Socket | None = socket
+        # Nothing is awaited for a message where the socket can do without.
+        self._prompt: PromptSocket | None = socket if isinstance(socket, PromptSocket) else None
         self._stream = stream
         self.started = started
         self.options = options or TransportOptions()
@@ -80,10 +84,12 @@ class TwilioTransport(Processor):
         """When the caller's words were spoken."""
         self.manager: ConnectionManager | None = None
         """Where the live calls of the same application are found."""
-        self._out: deque[str] = deque()
-        self._unsent = 0
-        self._news: asyncio.Future[None] | None = None
+        self._outbox = Outbox(socket)
         self._heard_at = 0.0
+        self._lot = 0  # messages that were read since
+        self._lot_at = 0.0
+        self._at_rest = False  # the reader waits in the socket, and has taken all that came
+        self._context: Context | None = None
         self._refused: list[str] = []
         # What came before the call has begun, and when.
         self._early: list[tuple[Event, float]] | None = []
@@ -137,34 +143,69 @@ class TwilioTransport(Processor):
         """Begin to hear and to write."""
         assert self._engine is not None
         self._heard_at = self.call.now
-        self._engine.spawn(self._write(), "twilio writer", origin=self._index, on_done=self._closed, own=False)
+        if self._prompt is None:
+            self._outbox.open(self._spawn_writer)
         self._watch()
         early, self._early = self._early, None
         for event, arrived in early or ():
             HANDLERS[type(event)](self, event, arrived)
         if self._room is not None:
             self._room.set_result(None)
+        if self._prompt is not None:
+            self._prompt.hear(self._take)
+            self._outbox.open(self._spawn_writer)
 
     async def _read(self) -> None:
         socket = self._socket
         assert socket is not None
-        at, lot = self.call.now, 0
-        while True:
-            data = _data(await socket.receive())
-            if data is None:
-                return
-            if (now := self.call.now) - at >= BREATH:
-                at, lot = now, 0
-            elif (lot := lot + 1) >= MOST_AT_ONCE:  # what waits in a socket is read without a pause
-                lot = 0
-                await asyncio.sleep(0)
-            journal = self.call.journal
-            if journal is None:
-                self.receive(data)
-            else:
-                journal.message(data, self.receive)
-            if self._early is not None:
-                await self._hold_back(len(data))
+        self._context = copy_context()  # of the call: what is logged is about it
+        self._lot_at = self.call.now
+        try:
+            while True:
+                self._at_rest = True
+                message = await socket.receive()
+                self._at_rest = False
+                data = _data(message)
+                if data is None:
+                    return
+                if self._read_many(self.call.now):  # what waits in a socket is read without a pause
+                    self._lot = 0
+                    await asyncio.sleep(0)
+                self._enter(data)
+                if self._early is not None:
+                    await self._hold_back(len(data))
+        finally:
+            self._at_rest = False
+
+    def _read_many(self, now: float) -> bool:
+        """Count a message; whether so many were read one after another that others must have their turn."""
+        if now - self._lot_at >= BREATH:
+            self._lot_at, self._lot = now, 0
+        else:
+            self._lot += 1
+        return self._lot >= MOST_AT_ONCE
+
+    def _take(self, message: str) -> bool:
+        """Take a message out of the hands of the socket. False leaves it to the reader: something is before it, or
+        others must have their turn. Raises nothing."""
+        engine, context = self._engine, self._context
+        if not self._at_rest or engine is None or context is None or engine.closed:
+            return False
+        if self._stream.state is State.STOPPED or self._read_many(self._heard_at):
+            return False
+        try:
+            context.run(self.receive if engine.call.journal is None else self._enter, message)
+        except Exception as error:  # as when the reader fails
+            self.call.note_fault("twilio reader", f"{type(error).__name__}: {error}")
+            self.call.end("disconnected")
+        return True
+
+    def _enter(self, data: str | bytes) -> None:
+        journal = self.call.journal
+        if journal is None:
+            self.receive(data)
+        else:
+            journal.message(data, self.receive)
 
     async def _hold_back(self, size: int) -> None:
         """Read no more before the call has begun when much has come."""
@@ -175,13 +216,21 @@ class TwilioTransport(Processor):
 
     def receive(self, data: str | bytes) -> None:
         """Take one WebSocket message."""
+        call = self.call
+        if call.journal is None and call.log is None and self._early is None:
+            media = self._stream.media(data)
+            if media is not None:  # fifty times a second: the way below, cut short
+                call.wake("in")
+                self._heard_at = now = call._now
+                HANDLERS[Media](self, media, now)
+                return
         try:
             event = self.parse(data)
         except ProtocolError as error:
             if self._stream.refused <= NOTED_REFUSALS:
-                self.call.note_fault("twilio.protocol", str(error))
+                call.note_fault("twilio.protocol", str(error))
             if self._stream.refused >= self.options.refusals:
-                self.call.end("protocol")
+                call.end("protocol")
             return
         if event is None:
             return
@@ -201,7 +250,7 @@ class TwilioTransport(Processor):
         logged = call.log is not None or journal is not None
         written = call.keypad.loggable(data, self._heard_at) if logged else ""
         call.wake("in", written)
-        self._heard_at = call.now
+        self._heard_at = call._now
         if journal is None:
             return self._receive(data)
         event = None
@@ -250,10 +299,7 @@ class TwilioTransport(Processor):
 
     def send_clear(self) -> None:
         """Drop all audio that was not played yet, also what is still waiting to be written."""
-        kept = [message for message in self._out if not message.startswith('{"event":"media"')]
-        self._out.clear()
-        self._out.extend(kept)
-        self._unsent = sum(map(len, kept))
+        self._outbox.drop_audio()
         self._send("clear", self._stream.clear_message)
 
     def _send(self, kind: str, write: Callable[..., str], *what: str | bytes) -> None:
@@ -265,38 +311,32 @@ class TwilioTransport(Processor):
             call.log.add(call.now, "out", message)
         if call.journal is not None:
             call.journal.sent(kind, *(what or ("",)))
-        self._out.append(message)
-        self._unsent += len(message)
-        if self._unsent > self.options.unsent:
-            call.note_fault("twilio.unsent", f"{self._unsent} bytes could not be written: the carrier does not read")
-            self._out.clear()
-            self._unsent = 0
+        outbox = self._outbox
+        outbox.add(message)
+        if outbox.size > self.options.unsent:
+            call.note_fault("twilio.unsent", f"{outbox.size} bytes could not be written: the carrier does not read")
+            outbox.drop()
             call.end("disconnected")
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
 
-    async def _write(self) -> None:
-        socket = self._socket
-        assert socket is not None
-        loop = asyncio.get_running_loop()
-        while True:
-            while self._out:
-                message = self._out.popleft()
-                self._unsent -= len(message)
-                await socket.send_str(message)
-            self._news = loop.create_future()
-            await self._news
+    def _spawn_writer(self, writing: Coroutine[Any, Any, None]) -> None:
+        if self._engine is None or self._engine.closed:
+            writing.close()  # `stop` writes what is left
+            return
+        self._engine.spawn(writing, "twilio writer", origin=self._index, on_done=self._closed, own=False)
 
     async def stop(self) -> None:
         """Write what is left, and close the socket."""
         socket, self._socket = self._socket, None
         if socket is None:
             return
+        self._outbox.close()
+        if self._prompt is not None:
+            self._prompt.hear(None)
+            self._prompt = None
         try:
             async with asyncio.timeout(CLOSING):
                 if not socket.closed:
-                    while self._out:
-                        await socket.send_str(self._out.popleft())
+                    await self._outbox.drain()
                 await socket.close()
         except TimeoutError:  # nobody reads at the other end: the connection was dropped
             log.info("call %s: the carrier did not answer the close of its socket", self.call.id)
