@@ -22,3 +22,13 @@ def unix() -> float:
 def perf_counter() -> float:
     """Seconds on a monotonic clock of high resolution, of which only differences mean anything."""
     return time.perf_counter()
+
+
+def thread_time() -> float:
+    """Seconds that a processor has worked for the thread that asks, of which only differences mean anything."""
+    return time.thread_time()
+
+
+def process_time() -> float:
+    """Seconds that processors have worked for this process, of which only differences mean anything."""
+    return time.process_time()

@@ -11,7 +11,7 @@ __all__ = ["OTHER", "Bounded", "one_of"]
 OTHER: Final = "other"
 """Stands for whatever has no label of its own."""
 _LONGEST: Final = 80
-_PLAIN: Final = re.compile(rf"[A-Za-z][\w.\- ]{{0,{_LONGEST - 1}}}", re.ASCII)
+_PLAIN: Final = re.compile(rf"[A-Za-z_][\w.\- ]{{0,{_LONGEST - 1}}}", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{3}")
 
 

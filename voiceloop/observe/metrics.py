@@ -19,12 +19,15 @@ from voiceloop.call import Call
 from voiceloop.errors import require
 from voiceloop.latency import Latency
 from voiceloop.observe.labels import Bounded, one_of
+from voiceloop.observe.load_metrics import LoadMetrics
 from voiceloop.rehearsal import REHEARSAL
 from voiceloop.report import CallReport, Turn
 from voiceloop.watchdogs import KINDS
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+    from voiceloop.server.load_gauge import LoadGauge
 
 __all__ = ["BEAT", "FOLDER_VARIABLE", "Metrics", "shared_metrics"]
 
@@ -98,6 +101,7 @@ class Metrics:
             registry=into,
             multiprocess_mode="livesum",
         )
+        self._load = LoadMetrics(into)
         self._memory: Gauge | None = None
         if FOLDER_VARIABLE in os.environ:  # then the client's own collector of it says nothing
             self._memory = Gauge(
@@ -154,30 +158,40 @@ class Metrics:
 
     @asynccontextmanager
     async def sampling(
-        self, counts: Mapping[str, int] | None = None, waiting: Callable[[], int] | None = None
+        self,
+        counts: Mapping[str, int] | None = None,
+        waiting: Callable[[], int] | None = None,
+        load: LoadGauge | None = None,
     ) -> AsyncIterator[None]:
         """Twice a second look at what nobody tells, for as long as the block runs.
 
         Args:
             counts: what the server counts, which only rises: ``phone.counts``.
             waiting: how many records wait to be stored.
+            load: measures the load of the process: ``phone.load``.
         """
-        sampler = asyncio.get_running_loop().create_task(self._sample(counts, waiting), name="metrics")
+
+        def look() -> None:
+            self._look(counts, waiting)
+            if load is not None:
+                self._load.look(load)
+
+        sampler = asyncio.get_running_loop().create_task(self._sample(look), name="metrics")
         try:
             yield
         finally:
             sampler.cancel()
             with suppress(asyncio.CancelledError):
                 await sampler
-            self._look(counts, waiting)
+            look()
 
-    async def _sample(self, counts: Mapping[str, int] | None, waiting: Callable[[], int] | None) -> None:
+    async def _sample(self, look: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + BEAT
             await asyncio.sleep(BEAT)
             self._lag.observe(max(0.0, loop.time() - due))
-            self._look(counts, waiting)
+            look()
 
     def _look(self, counts: Mapping[str, int] | None, waiting: Callable[[], int] | None) -> None:
         for event, count in (counts or {}).items():

@@ -152,7 +152,8 @@ class Dialler:
                     self._calls.pop(call.sid, None)
 
     async def _line(self) -> None:
-        """Wait until the server could take the call: who picks up and is hung up on will not pick up again.
+        """Wait until the server could take the call, and its load allows it: who picks up and is hung up on will not
+        pick up again.
 
         Raises:
             DialError: the server is stopping.
@@ -161,7 +162,9 @@ class Dialler:
             if self._phone.stopping:
                 raise DialError("the server is stopping: nobody is called any more")
             coming = sum(1 for call in self._calls.values() if call.call is None and call.report is None)
-            if len(self._phone.calls) + coming + self._ordering < self._phone.options.most_calls:
+            known = coming + self._ordering
+            room = len(self._phone.calls) + known < self._phone.options.most_calls
+            if room and self._phone.load.has_spare(known):
                 return
             await asyncio.sleep(_SETTLING)
 

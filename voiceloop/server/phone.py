@@ -25,6 +25,7 @@ from voiceloop.server.admission import Webhooks
 from voiceloop.server.claims import Claims, claim_folder
 from voiceloop.server.door import Door, Form, Sparingly
 from voiceloop.server.http import BodyTooLong, Refusal, Reply, Request
+from voiceloop.server.load_gauge import LoadGauge
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.returns import LOST, Fate, Keeper, Returns
 from voiceloop.server.streams import Streams
@@ -75,15 +76,19 @@ class Phone:
         self.manager = options.manager if options.manager is not None else ConnectionManager()
         """Where the live calls are found by their ids."""
         self.counts: Counter[str] = Counter()
-        """How often: ``voice``, ``media``, ``status``, each with ``.refused``; ``voice.busy``, ``voice.failed``,
-        ``voice.again`` (a call that lost its line), ``voice.replayed``, ``media.dropped`` (it had to go for others),
-        ``media.unsigned`` (a wrong signature under a valid token),
-        ``status.stale``."""
+        """How often: ``voice``, ``media``, ``status``, each with ``.refused``; ``voice.busy`` (there was no room),
+        ``voice.load`` (of these, for the load), ``voice.failed``, ``voice.again`` (a call that lost its line),
+        ``voice.replayed``, ``media.dropped`` (it had to go for others), ``media.unsigned`` (a wrong signature under a
+        valid token), ``status.stale``."""
         self.stopping = False
         """No more calls are taken, but for streams whose webhook was answered before, and calls that come back."""
         self.closed = False
         """Not even those."""
         self._expected: dict[str, float] = {}  # calls whose stream is about to come, and until when
+        self.load = LoadGauge(
+            options.load, most=options.most_calls, pacing=lambda: getattr(self.runtime, "pacing", None)
+        )
+        """How loaded this process is. It is measured from the first request on, unless it was started before."""
         self.door = Door(options)
         self.keeper: Keeper = Returns()
         """Who remembers calls beyond their lines."""
@@ -123,6 +128,8 @@ class Phone:
             "/healthz": self._healthy,
             "/readyz": self._ready,
         }
+        if not self.closed:
+            self.load.start()
         try:
             return await answers[route](request)
         except Refusal as refusal:
@@ -218,7 +225,11 @@ class Phone:
     async def _ready(self, request: Request) -> Reply:
         if self.stopping:
             return Reply("stopping\n", 503)
-        return Reply("busy\n", 503) if self.full else Reply("ready\n")
+        if self.full:
+            return Reply(f"busy: {self.live}, as many as are taken\n", 503)
+        if self.busy:
+            return Reply(f"busy: {self.live}, {self.load.load.why}\n", 503)
+        return Reply("ready\n")
 
     # --- the calls -----------------------------------------------------------------------------------------
 
@@ -226,6 +237,17 @@ class Phone:
     def full(self) -> bool:
         """Whether as many calls are on the line as are taken."""
         return len(self.calls) + self._streams.coming >= self.options.most_calls
+
+    @property
+    def live(self) -> str:
+        """How many calls are on the line, in words."""
+        return "1 call" if len(self.calls) == 1 else f"{len(self.calls)} calls"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a further call had better go elsewhere: as many as are taken are on the line, or the process has
+        enough to do."""
+        return self.full or (self.load.look() and self.options.load.refuse)
 
     def now(self) -> float:
         """Seconds on the clock that all processes of this server share: in virtual time the loop's."""
@@ -263,6 +285,7 @@ class Phone:
     def enter(self, number: int, call: Call) -> None:
         """A call is on the line."""
         self.calls[number] = call
+        self.load.began(call.id)
         self._expected.pop(call.id, None)
         self._quiet.clear()
         if self.options.carrier is not None:
@@ -274,6 +297,8 @@ class Phone:
     def leave(self, number: int) -> None:
         """It is no more. Harmless when it never was."""
         call = self.calls.pop(number, None)
+        if call is not None:
+            self.load.ended(call.id)
         if call is not None and call.ending in LOST and self.options.returns:  # it will ask what to do in a moment
             self.expect_stream(call.id)
         if not self.calls:
@@ -301,6 +326,7 @@ class Phone:
         await self._until_quiet(self.options.last_words)
         for call in list(self.calls.values()):
             call.end("server stopped")
+        self.load.stop()
 
     async def _until_quiet(self, limit: float) -> None:
         with suppress(TimeoutError):

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.admission import WebhookOptions
+from voiceloop.server.load import LoadOptions
+from voiceloop.server.overflow import Overflow
 from voiceloop.server.webhook import AnsweredBy, CallStatus, IncomingCall
 from voiceloop.twilio.token import TokenOptions
 from voiceloop.web_service import is_here
@@ -66,9 +68,15 @@ class PhoneOptions:
     manager: ConnectionManager | None = None
     """Where the live calls are found by their ids; one of the server's own when not given: `Phone.manager`."""
     apology: str = "Sorry, we cannot take your call right now. Please call again later."
-    """What Twilio's own voice says to a caller when `parameters` fails."""
-    most_calls: int = 200
-    """Calls at a time; a further one hears the busy tone."""
+    """What Twilio's own voice says to a caller when `parameters` or `overflow` fails."""
+    most_calls: int = 400
+    """Calls at a time, whatever the load: for a further one there is `overflow`."""
+    load: LoadOptions = field(default_factory=LoadOptions)
+    """When the process has enough to do: before that is heard, further calls are not taken."""
+    overflow: Overflow | Callable[[IncomingCall], Overflow | Awaitable[Overflow]] = field(
+        default_factory=Overflow.busy_tone
+    )
+    """What becomes of a caller whom there is no room for, or what says so at each call."""
     most_handshakes: int = 100
     """WebSockets at a time that have not shown a valid token: so many that Twilio has signed, and so many that it has
     not. When one more comes, the oldest of its kind goes."""
@@ -83,7 +91,7 @@ class PhoneOptions:
     body_wait: float = 5.0
     """Seconds for a request's body to arrive."""
     hook_wait: float = 5.0
-    """Seconds for `parameters` and `on_status`. Twilio waits 15 s."""
+    """Seconds for `parameters`, `overflow` and `on_status`. Twilio waits 15 s."""
     drain: float = 300.0
     """Seconds that live calls may go on when the server is told to stop (SIGTERM); it takes no new ones."""
     last_words: float = 10.0

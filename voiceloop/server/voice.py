@@ -62,8 +62,9 @@ class Voice:
             if (reply := self._farewell(incoming, again, fate)) is not None:
                 return reply
             ours = fate == "lost" and not phone.closed
-        if phone.full or (phone.stopping and not ours):
-            return self._busy(request, incoming, again)
+        if why := self._no_room(incoming, again, ours):
+            return await self._busy(request, incoming, again, why)
+        phone.load.expect(incoming.call_sid)
         try:
             given = await self._parameters(incoming, request)
             stream = tw.connect_stream(self._stream_url(request), self._all_parameters(incoming, given, again))
@@ -71,10 +72,11 @@ class Voice:
             return _twiml(stream, *self._return(request, again))
         except Exception as error:
             line, detail = describe(error)
+            phone.load.forget(incoming.call_sid)
             phone.counts["voice.failed"] += 1
             trace = "" if isinstance(error, VoiceloopError) else f"\n{detail}"  # those say what is wrong, and where
             log.error("call %s: it cannot be taken: %s%s", incoming.call_sid, line, trace)
-            return _twiml(tw.say(phone.options.apology), tw.hang_up())
+            return self._apology()
 
     async def _not_replayed(self, request: Request, incoming: IncomingCall) -> None:
         """What somebody has kept of Twilio's is signed for ever, but answered once, or twice if that is soon.
@@ -119,18 +121,44 @@ class Voice:
         if again <= phone.options.returns:
             return None
         log.error("call %s: it has come back %d times, and is given up", incoming.call_sid, again - 1)
-        return _twiml(tw.say(phone.options.apology), tw.hang_up())
+        return self._apology()
 
-    def _busy(self, request: Request, incoming: IncomingCall, again: int) -> Reply:
+    def _no_room(self, incoming: IncomingCall, again: int, ours: bool) -> str:
+        """Why a call is not taken; empty when it is."""
+        phone = self._phone
+        if phone.stopping and not ours:
+            return "the server is stopping"
+        if phone.full:
+            return f"{len(phone.calls)} are on the line, as many as are taken"
+        if again or incoming.direction == "outbound":  # somebody is on the line and has talked to us, or was called
+            return ""
+        why = phone.load.refusal(incoming.call_sid)
+        if why:
+            phone.counts["voice.load"] += 1
+        return why
+
+    async def _busy(self, request: Request, incoming: IncomingCall, again: int, why: str) -> Reply:
         phone = self._phone
         phone.counts["voice.busy"] += 1
         if again:  # somebody is on the line: another worker may have room
             return _twiml(tw.pause(1), *self._return(request, again)[-1:])
         if incoming.direction == "outbound":  # they have answered us: the busy tone cannot be given any more
-            return _twiml(tw.say(phone.options.apology), tw.hang_up())
-        why = "the server is stopping" if phone.stopping else f"{len(phone.calls)} are on the line"
-        phone.sparingly.warning("the call %s hears the busy tone: %s", incoming.call_sid, why)
-        return _twiml(tw.reject(busy=True))
+            return self._apology()
+        phone.sparingly.warning("the call %s is not taken: %s", incoming.call_sid, why)
+        overflow = phone.options.overflow
+        try:
+            if callable(overflow):
+                async with asyncio.timeout(phone.options.hook_wait):
+                    given = overflow(incoming)
+                    overflow = await given if inspect.isawaitable(given) else given
+            return _twiml(*overflow.verbs)
+        except Exception as error:
+            line, detail = describe(error)
+            log.error("call %s: overflow failed: %s\n%s", incoming.call_sid, line, detail)
+            return self._apology()
+
+    def _apology(self) -> Reply:
+        return _twiml(tw.say(self._phone.options.apology), tw.hang_up())
 
     def _return(self, request: Request, again: int) -> list[tw.Verb]:
         """What is done behind the stream: the call asks what to do again."""
