@@ -6,12 +6,14 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.server.serving import until
 from voiceloop.server.listening import Entrance, bind, where
 from voiceloop.server.phone_options import PhoneError
+from voiceloop.server.shares import Shares, make_table
 
 HOST = "127.0.0.1"
 
@@ -30,6 +32,9 @@ class Server:
         self.open: list[asyncio.BaseTransport] = []
         self.entrance = Entrance([listening.dup()], lambda: _Connection(self.open), lambda: len(self.open))
         self.entrance.open()
+
+    def share(self, table: Path, place: int, *, full: bool = False) -> None:
+        self.entrance.share(Shares(table, place, lambda: len(self.open), lambda: full))
 
     def close(self) -> None:
         self.entrance.close()
@@ -91,17 +96,62 @@ def test_where_a_server_is(host: str, url: str) -> None:
 
 
 @pytest.mark.realtime
-async def test_connections_are_shared_out(listening: socket.socket) -> None:
-    first, second = Server(listening), Server(listening)
+async def test_connections_are_shared_out(listening: socket.socket, tmp_path: Path) -> None:
+    table, servers = make_table(tmp_path), [Server(listening) for _ in range(4)]
+    for place, server in enumerate(servers):
+        server.share(table, place)
     writers = await connect(listening, 40)
-    await taken(first, second, count=40)
-    shares = sorted(len(server.open) for server in (first, second))
-    first.close()
-    second.close()
+    await taken(*servers, count=40)
+    shares = [len(server.open) for server in servers]
+    for server in servers:
+        server.close()
     for writer in writers:
         writer.close()
-    assert sum(shares) == 40
-    assert shares[0] >= 10
+    assert max(shares) - min(shares) <= 3
+
+
+@pytest.mark.realtime
+async def test_who_is_full_leaves_connections_to_the_others(listening: socket.socket, tmp_path: Path) -> None:
+    table, full, free = make_table(tmp_path), Server(listening), Server(listening)
+    full.share(table, 0, full=True)
+    free.share(table, 1)
+    writers = await connect(listening, 20)
+    await taken(full, free, count=20)
+    assert len(full.open) <= 2  # of what came while the other one was late
+    free.close()  # nobody else is there: it has to say that it is full
+    writers += await connect(listening, 3)
+    await taken(full, free, count=23)
+    full.close()
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.realtime
+async def test_connections_are_taken_though_the_worker_with_fewest_hangs(
+    listening: socket.socket, tmp_path: Path
+) -> None:
+    table, works = make_table(tmp_path), Server(listening)
+    works.share(table, 0)
+    hangs = Shares(table, 1, lambda: 0)
+    hangs.write(asyncio.get_running_loop().time(), 0)  # it never takes one, nor writes again
+    writers = await connect(listening, 10)
+    await taken(works, count=10)
+    hangs.close()
+    works.close()
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.realtime
+async def test_who_is_alone_takes_all_that_wait_without_waiting(listening: socket.socket) -> None:
+    writers = await connect(listening, 30)
+    server = Server(listening)
+    for _ in range(10):  # passes of the loop, in which no time goes by
+        await asyncio.sleep(0)
+    assert len(server.open) == 30
+    server.close()
+    for writer in writers:
+        writer.close()
 
 
 @pytest.mark.realtime

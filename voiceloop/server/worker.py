@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -19,14 +16,16 @@ from voiceloop.loopnoise import without_noise
 from voiceloop.observe.logs import is_json
 from voiceloop.runtime import Runtime
 from voiceloop.server.ending import Ending, Stage
+from voiceloop.server.garbage import collecting_seldom, set_aside
 from voiceloop.server.observing import observed
 from voiceloop.server.phone import Phone
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.serve import serving_phone
 from voiceloop.server.serve_settings import ServeSettings
+from voiceloop.server.shares import PLACES, Shares, table_of
 from voiceloop.server.siblings import Siblings
 
-__all__ = ["CANNOT_START", "MAX_LINE", "PrefixedLines", "Task", "options_of", "read_task", "work"]
+__all__ = ["CANNOT_START", "MAX_LINE", "Task", "options_of", "read_task", "work"]
 
 CANNOT_START: Final = 78
 """Exit status of a worker that has said why it cannot start (EX_CONFIG of ``sysexits.h``)."""
@@ -51,6 +50,10 @@ class Task:
     """File descriptors of the sockets that listen."""
     folder: str
     """What the workers of a server share."""
+    workers: int
+    """How many there are."""
+    place: int
+    """In the table of what each has on the line."""
     settings: ServeSettings
 
     def as_json(self) -> str:
@@ -103,8 +106,10 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
         runtime = await stack.enter_async_context(Runtime(console=not is_json()))
 
         async def before(phone: Phone) -> None:
+            phone.load.workers = task.workers
             await stack.enter_async_context(siblings.join(phone))
             await stack.enter_async_context(observed(phone, task.settings))
+            await stack.enter_async_context(collecting_seldom(lambda: bool(phone.calls)))
 
         served = await stack.enter_async_context(
             serving_phone(
@@ -116,9 +121,16 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
                 recordings=task.settings.recording,
                 sockets=listening,
                 before=before,
+                warmed=set_aside,
             )
         )
         phone = served.phone
+        if served.entrance is not None and task.place < PLACES:
+            table = table_of(task.folder)
+            served.entrance.share(Shares(table, task.place, lambda: len(phone.calls), lambda: is_full(phone)))
+        # Whoever takes a stream's connection has the call. So none is kept behind an answer: a proxy would send a
+        # stream by it, to a worker that was chosen for a webhook.
+        served.leaving = True
         ending = Ending()
         tie.obey(ending)
         options = phone.options
@@ -129,6 +141,11 @@ async def work(module: ModuleType, task: Task, supervisor: socket.socket) -> Non
             drain=options.drain + options.last_words,
         )
         await ending.carried_out(phone, served.leave)
+
+
+def is_full(phone: Phone) -> bool:
+    """Whether it would refuse a further call: then it leaves what comes to other workers that have room."""
+    return phone.full or (phone.options.load.refuse and phone.load.look())
 
 
 class _Tie:
@@ -188,48 +205,6 @@ async def lines(reader: asyncio.StreamReader) -> AsyncIterator[Mapping[str, Any]
             message = json.loads(line)
             if isinstance(message, dict):
                 yield message
-
-
-class PrefixedLines(io.TextIOBase):
-    """A standard stream that says with each line which worker it comes from. Lines are written whole."""
-
-    _MOST = 16 * 1024
-
-    def __init__(self, descriptor: int, prefix: str) -> None:
-        self._descriptor = descriptor
-        self._prefix = prefix
-        self._rest = ""
-        self._lock = threading.Lock()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return "utf-8"
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        with self._lock:
-            whole, newline, self._rest = (self._rest + text).rpartition("\n")
-            if len(self._rest) > self._MOST:
-                whole, newline, self._rest = whole + newline + self._rest, "\n", ""
-            if newline:
-                out = "".join(f"{self._prefix}{line}\n" if line else "\n" for line in whole.split("\n"))
-                with suppress(OSError):  # nobody reads it: that must not harm a call
-                    os.write(self._descriptor, out.encode(errors="replace"))
-        return len(text)
-
-
-def prefix_output(number: int) -> None:
-    """From now on each line that this process prints begins with the worker's number."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is not None:
-            stream.flush()
-            setattr(sys, name, PrefixedLines(stream.fileno(), f"[{number}] "))
 
 
 def check_not_nested() -> None:

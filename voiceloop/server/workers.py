@@ -6,6 +6,7 @@ It holds the socket that listens, and each worker takes connections from it. Eac
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -28,18 +29,19 @@ from voiceloop.server.listening import bind
 from voiceloop.server.observing import MetricsServed, metrics_served
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.serve_settings import ServeSettings
+from voiceloop.server.shares import forget_share, make_table
 from voiceloop.server.supervision import Do, Supervision, SupervisionOptions
 from voiceloop.server.worker import CANNOT_START, MAX_LINE, WORKER_VARIABLE, Task, check_not_nested, lines
 from voiceloop.twilio.media import Bot
 
-__all__ = ["MOST_WORKERS", "bot_file_of", "supervise"]
+__all__ = ["MOST_WORKERS", "SPARE", "bot_file_of", "supervise"]
 
 MOST_WORKERS: Final = 256
 _LOOK: Final = 0.5
 """Seconds between two looks at the workers."""
 _STUCK: Final = 2.0
 """Seconds that a worker has to say where it is stuck before it is killed."""
-_SPARE: Final = 20.0
+SPARE: Final = 20.0
 """Seconds that a worker may take to end beyond what its calls take."""
 _ORDERS: Final = {Stage.DRAIN: "drain", Stage.END: "end", Stage.HURRY: "hurry"}
 
@@ -98,6 +100,7 @@ async def supervise(
     bot = str(Path(bot).absolute())  # noqa: ASYNC240 - that asks no disk
     folder = tempfile.mkdtemp(prefix="voiceloop-")  # for its owner alone
     try:
+        make_table(folder)
         async with AsyncExitStack() as stack:
             metrics = await stack.enter_async_context(metrics_served(settings, folder=f"{folder}/metrics"))
             return await _Supervisor(bot, settings, workers, listening, folder, setup, metrics, options).run()
@@ -147,6 +150,7 @@ class _Supervisor:
         self._loop = asyncio.get_running_loop()
         self._supervision = Supervision(workers, options)
         self._workers: dict[int, _Worker] = {}
+        self._places: dict[int, int] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._stage = Stage.RUNNING
         self._told_setup = False
@@ -216,7 +220,7 @@ class _Supervisor:
             self._signal(worker, signal.SIGKILL)
             return
         worker.order(_ORDERS[self._stage])
-        limit = _SPARE + (worker.drain if self._stage == Stage.DRAIN else 0.0)
+        limit = SPARE + (worker.drain if self._stage == Stage.DRAIN else 0.0)
         self._loop.call_later(limit, self._signal, worker, signal.SIGKILL)
 
     def _give_up(self, do: Do) -> None:
@@ -232,6 +236,8 @@ class _Supervisor:
     # --- the processes -------------------------------------------------------------------------------------
 
     def _start(self, do: Do) -> None:
+        taken = set(self._places.values())
+        self._places[do.process] = next(place for place in itertools.count() if place not in taken)
         task = self._loop.create_task(self._live(do), name=f"worker {do.slot}")
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
@@ -253,6 +259,9 @@ class _Supervisor:
         except OSError as error:
             warn(f"worker {do.slot}: it cannot be started: {error.strerror or error}")
         finally:
+            with suppress(OSError):
+                forget_share(self._folder, self._places[do.process])
+            del self._places[do.process]
             if worker is not None:
                 del self._workers[do.process]
                 worker.writer.close()
@@ -284,7 +293,16 @@ class _Supervisor:
         finally:
             theirs.close()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_LINE)
-        task = Task(self._bot, do.slot, do.process, tuple(numbers), self._folder, settings=self._settings)
+        task = Task(
+            bot=self._bot,
+            number=do.slot,
+            process=do.process,
+            sockets=tuple(numbers),
+            folder=self._folder,
+            workers=self._wanted,
+            place=self._places[do.process],
+            settings=self._settings,
+        )
         writer.write(task.as_json().encode())
         return _Worker(do.slot, do.process, child, writer), reader
 
@@ -321,7 +339,7 @@ class _Supervisor:
     def _order(self, process: int, what: str) -> None:
         if (worker := self._workers.get(process)) is not None:
             worker.order(what)
-            limit = worker.drain + _SPARE
+            limit = worker.drain + SPARE
             self._loop.call_later(limit, self._signal, worker, signal.SIGKILL)
 
     def _kill(self, do: Do) -> None:
@@ -340,7 +358,7 @@ class _Supervisor:
         for worker in list(self._workers.values()):
             self._signal(worker, signal.SIGKILL)
         if self._starting:
-            await asyncio.wait(self._starting, timeout=_SPARE)
+            await asyncio.wait(self._starting, timeout=SPARE)
 
 
 def _how(status: int) -> str:
