@@ -202,12 +202,12 @@ class Record:
         self._changed()
         self._tell(self._on_turn, turn, "on_turn")
 
-    def fault(self, kind: str, message: str, detail: str, at: float) -> None:
-        """A failure, as text; `at` in seconds on the loop's clock."""
+    def fault(self, kind: str, message: str, detail: str, at: float, *, level: int = logging.WARNING) -> None:
+        """A failure, as text; `at` in seconds on the loop's clock, `level` of the line in the log."""
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(FaultRecord(kind, message, detail, at - self.started + self.before))
             self._changed()
-        log.warning("call %s: %s: %s", self.call_id, kind, message, extra={"call": self.call_id})
+        log.log(level, "call %s: %s: %s", self.call_id, kind, message, extra={"call": self.call_id})
         if detail:
             log.debug("%s", detail, extra={"call": self.call_id})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -115,10 +116,14 @@ class Working:
         if self.runtime.faults.ends_call(self._fault_counts[kind], self._fault_counts.total()):
             self.fail()
 
-    def note_fault(self, kind: str, message: str, detail: str = "") -> None:
-        """Record a failure that harms nobody: it is not broadcast, and does not count against the call."""
+    def note_fault(self, kind: str, message: str, detail: str = "", *, logged: bool = False) -> None:
+        """Record a failure that harms nobody: it is not broadcast, and does not count against the call.
+
+        Args:
+            logged: whether the log was told once for all calls: they do not repeat it.
+        """
         at = self._engine.time() if self._engine is not None else self.now
-        self._record.fault(kind, message, detail, at)
+        self._record.fault(kind, message, detail, at, level=logging.DEBUG if logged else logging.WARNING)
 
     @abstractmethod
     def fail(self) -> None:

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
 from voiceloop.engine import Engine
 from voiceloop.processor import Processor
 
-__all__ = ["Sighting", "blame", "look"]
+__all__ = ["Sighting", "blame", "collector", "look"]
 
 _PACKAGE: Final = str(Path(__file__).parent) + "/"
 _INSTALLED: Final = tuple(
@@ -42,6 +42,8 @@ class Sighting:
     """The innermost frames, one a line, innermost first."""
     engine: weakref.ref[Engine] | None = None
     """Of the call that it worked for, if that can be told."""
+    advice: str = "Use await offload() for work that takes its time"
+    """What helps."""
 
 
 def blame(sightings: Sequence[Sighting]) -> Sighting | None:
@@ -55,12 +57,26 @@ def blame(sightings: Sequence[Sighting]) -> Sighting | None:
     return next(sighting for sighting in reversed(sightings) if sighting.who == who)
 
 
-def look(thread: int) -> Sighting | None:
-    """What runs in a thread now; None when it has ended."""
+def collector(generation: int) -> Sighting:
+    """The garbage collector, which stops everything."""
+    return Sighting(
+        where=f"garbage collection (generation {generation})",
+        who="garbage collection",
+        advice="voiceloop serve sets aside what is there before the first call; elsewhere gc.freeze() does",
+    )
+
+
+def look(thread: int, base: CodeType | None = None) -> Sighting | None:
+    """What runs in a thread now; None when it has ended.
+
+    Args:
+        base: of the frame that the event loop runs its callbacks from; what lies beyond it has only started the loop.
+            None: that of asyncio's own.
+    """
     innermost = sys._current_frames().get(thread)
     if innermost is None:
         return None
-    frames = list(_frames(innermost))
+    frames = list(_frames(innermost, base))
     try:
         return _sighting(frames)
     finally:
@@ -68,13 +84,19 @@ def look(thread: int) -> Sighting | None:
         del innermost
 
 
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+def _frames(frame: FrameType | None, base: CodeType | None) -> Iterator[FrameType]:
     """From the innermost frame to the one that the event loop called."""
     for _ in range(_DEEPEST):
-        if frame is None or (frame.f_code.co_name == "_run" and frame.f_code.co_filename.endswith("asyncio/events.py")):
+        if frame is None or (_runs_loop(frame.f_code) if base is None else frame.f_code is base):
             return
         yield frame
         frame = frame.f_back
+
+
+def _runs_loop(code: CodeType) -> bool:
+    """Whether it is asyncio's own part of the stack: where a loop is compiled, as uvloop's, that is its runner."""
+    ours = ("_run", "asyncio/events.py"), ("run", "asyncio/runners.py")
+    return any(code.co_name == name and code.co_filename.endswith(file) for name, file in ours)
 
 
 def _sighting(frames: list[FrameType]) -> Sighting | None:

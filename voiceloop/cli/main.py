@@ -27,6 +27,7 @@ from voiceloop.cli.talk import add_talk
 from voiceloop.cli.tune_arguments import add_tune
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
+from voiceloop.server.event_loop import run
 
 __all__ = ["main"]
 
@@ -94,12 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        return asyncio.run(_run(options))
+        return run(_run(options)) if _answers(options) else asyncio.run(_run(options))
     except KeyboardInterrupt:
         return 130
     except (VoiceloopError, OSError) as error:
         print(f"voiceloop: {error}", file=sys.stderr)
         return 1
+
+
+def _answers(options: argparse.Namespace) -> bool:
+    """Whether calls are answered in this process, in real time. A supervisor of workers has none."""
+    return options.command == "talk" or bool(options.command == "serve" and options.workers <= 1)
 
 
 async def _run(options: argparse.Namespace) -> int:

@@ -17,8 +17,10 @@ from voiceloop.cli.prepare import loading_note, prepare
 from voiceloop.cli.talk import _port
 from voiceloop.errors import VoiceloopError
 from voiceloop.server.console import complain, note
+from voiceloop.server.event_loop import chosen_loop
 from voiceloop.server.keeping import can_keep
 from voiceloop.server.observing import logged
+from voiceloop.server.outlet import unheld_output
 from voiceloop.server.phone_options import TOKEN_VARIABLE, URL_VARIABLE, PhoneOptions, public_base
 from voiceloop.server.serve_settings import LOOPBACK, ServeSettings
 from voiceloop.store import DEFAULT_STORE, STORE_VARIABLE
@@ -101,7 +103,7 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 async def serve(options: argparse.Namespace) -> int:
     """Serve until the process is told to stop. Why it cannot start is told; returns the exit status."""
-    with logged(_log_settings(options)):
+    with unheld_output(), logged(_log_settings(options)):
         try:
             return await _serve(options)
         except (VoiceloopError, OSError) as error:
@@ -220,6 +222,7 @@ def _check(options: argparse.Namespace) -> None:
 
     if not 1 <= options.workers <= MOST_WORKERS:
         raise VoiceloopError(f"expected --workers from 1 to {MOST_WORKERS}, got {options.workers}")
+    chosen_loop()
     if options.reload and options.workers > 1:
         raise VoiceloopError("--reload is for development, with one process: leave --workers out")
     if options.drain is not None and not 0 <= options.drain <= _DAY:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import socket
 import sys
 
 from voiceloop.cli.load import load_bot
 from voiceloop.errors import VoiceloopError
+from voiceloop.server import event_loop
 from voiceloop.server.console import complain
 from voiceloop.server.observing import logged
-from voiceloop.server.worker import CANNOT_START, Task, prefix_output, read_task, work
+from voiceloop.server.outlet import unheld_output
+from voiceloop.server.worker import CANNOT_START, Task, read_task, work
 
 __all__ = ["main"]
 
@@ -24,15 +25,14 @@ def main() -> int:
         task = read_task(supervisor)
     except EOFError:
         return 1
-    if task.settings.log == "text":
-        prefix_output(task.number)
-    with logged(task.settings, worker=str(task.number)):
+    prefix = f"[{task.number}] " if task.settings.log == "text" else ""
+    with unheld_output(prefix), logged(task.settings, worker=str(task.number)):
         return _work(task, supervisor)
 
 
 def _work(task: Task, supervisor: socket.socket) -> int:
     try:
-        asyncio.run(work(load_bot(task.bot), task, supervisor))
+        event_loop.run(work(load_bot(task.bot), task, supervisor))
     except (VoiceloopError, OSError) as error:
         complain(error)
         return CANNOT_START

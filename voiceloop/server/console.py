@@ -77,6 +77,15 @@ class Console:
         lines += [f"  fault: {fault.kind}: {one_line(fault.message, _LONGEST)}" for fault in report.faults]
         note("\n".join(lines))
 
+    def level(self, phone: Phone, busy: bool, why: str) -> None:
+        """The process has enough to do, or takes calls again."""
+        if not busy:
+            note(f"Free again: {phone.live} on the line.")
+        elif phone.options.load.refuse:
+            warn(f"Busy: {phone.live} on the line; {why}. New calls are not taken for now.")
+        else:
+            warn(f"Busy: {phone.live} on the line; {why}.")
+
     def ending(self, stage: Stage, phone: Phone) -> None:
         """The server goes on to end."""
         live = len(phone.calls)

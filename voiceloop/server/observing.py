@@ -26,7 +26,7 @@ def logged(settings: ServeSettings, worker: str = "") -> Iterator[None]:
     """Have this process log as the settings say, for a block; then as before.
 
     Args:
-        worker: which process this is; lines for people have it from `prefix_output`.
+        worker: which process this is; lines for people have it as a prefix.
     """
     root, library = logging.getLogger(), logging.getLogger("voiceloop")
     handlers, levels = list(root.handlers), (root.level, library.level)
@@ -58,6 +58,7 @@ def with_own_log(settings: ServeSettings) -> ServeSettings:
 async def observed(phone: Phone, settings: ServeSettings) -> AsyncIterator[None]:
     """Tell how a phone's calls go, and count them if the settings want metrics. To be entered before it takes any."""
     phone.on_call.insert(0, log_call if is_json() else Console().began)
+    phone.load.on_level.append(lambda busy, why: Console().level(phone, busy, why))
     async with AsyncExitStack() as stack:
         if settings.metrics_port is not None:
             from voiceloop.observe.metrics import shared_metrics
@@ -68,7 +69,7 @@ async def observed(phone: Phone, settings: ServeSettings) -> AsyncIterator[None]
             def waiting() -> int:
                 return getattr(phone.keeper, "waiting", 0)
 
-            await stack.enter_async_context(metrics.sampling(phone.counts, waiting))
+            await stack.enter_async_context(metrics.sampling(phone.counts, waiting, phone.load))
         yield
 
 

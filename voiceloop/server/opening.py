@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import wraps
 from types import ModuleType
 
+from voiceloop.call import Call
 from voiceloop.errors import VoiceloopError
+from voiceloop.language import Cues
+from voiceloop.pipeline import Pipeline
 from voiceloop.runtime import Runtime
 from voiceloop.server.phone import Phone
 from voiceloop.server.phone_options import PhoneError, PhoneOptions
 from voiceloop.server.starting import CannotStart, keys_missing, rehearsed
+from voiceloop.server.warming import warm_process
 from voiceloop.twilio.media import Bot
 from voiceloop.twilio.rest import TwilioREST
 
@@ -26,11 +31,13 @@ async def open_phone(
     runtime: Runtime | None = None,
     options: PhoneOptions | None = None,
     tell: Callable[[str], object] | None = None,
+    warmed: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[Phone]:
     """A phone whose bot is warmed, for a block. Whoever opens it brings it the requests, and drains it.
 
     Args:
         tell: called with a line when something takes long.
+        warmed: called when all is warm, and nothing is measured yet.
 
     Raises:
         VoiceloopError: the bot cannot start, or something that Twilio needs is missing: `CannotStart` when that is
@@ -50,8 +57,25 @@ async def open_phone(
             options = replace(options, carrier=await stack.enter_async_context(carrier))
         if tell is not None:
             tell("Loading the models.")
-        await rehearsed(answer, runtime)
-        yield Phone(answer, runtime, options)
+        languages: list[Cues] = []
+        await rehearsed(_noting(answer, languages), runtime)
+        warm_process(languages)
+        warmed()
+        phone = Phone(answer, runtime, options)
+        phone.load.start()
+        stack.callback(phone.load.stop)
+        yield phone
+
+
+def _noting(answer: Bot, languages: list[Cues]) -> Bot:
+    """The bot, and what language its call speaks."""
+
+    @wraps(answer)
+    def bot(call: Call) -> Pipeline | Awaitable[Pipeline]:
+        call.on_end(lambda _: languages.append(call.cues))
+        return answer(call)
+
+    return bot
 
 
 def _checked(options: PhoneOptions) -> tuple[TwilioREST | None, list[str]]:

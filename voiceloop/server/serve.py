@@ -17,14 +17,17 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
 from voiceloop.observe.logs import is_json
 from voiceloop.runtime import Runtime
+from voiceloop.server import event_loop
 from voiceloop.server.aiohttp_app import app_of
 from voiceloop.server.bounded import BoundedRunner
 from voiceloop.server.console import Console, complain, say
 from voiceloop.server.ending import Ending
+from voiceloop.server.garbage import collecting_seldom, set_aside
 from voiceloop.server.keeping import Recordings, can_keep, keeping
 from voiceloop.server.listening import Entrance, cannot_listen, where
 from voiceloop.server.observing import metrics_served, observed, with_own_log
 from voiceloop.server.opening import open_phone
+from voiceloop.server.outlet import unheld_output
 from voiceloop.server.phone import Phone, PhoneError, PhoneOptions
 from voiceloop.server.serve_settings import ServeSettings
 from voiceloop.twilio.media import Bot
@@ -125,13 +128,16 @@ def serve(
         recordings=folder,
         metrics_port=metrics_port,
     )
-    try:
-        status = asyncio.run(_serve(bot, with_own_log(settings), runtime, options, workers))
-    except VoiceloopError as error:
-        complain(error, "Look at everything with `voiceloop doctor`.")
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:  # while the models were loading
-        raise SystemExit(130) from None
+    with unheld_output():
+        try:
+            begun = _serve(bot, with_own_log(settings), runtime, options, workers)
+            # The supervisor of workers starts processes by more than uvloop can do, and has no calls.
+            status = event_loop.run(begun) if workers == 1 else asyncio.run(begun)
+        except VoiceloopError as error:
+            complain(error, "Look at everything with `voiceloop doctor`.")
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:  # while the models were loading
+            raise SystemExit(130) from None
     if status:
         raise SystemExit(status)
 
@@ -148,6 +154,7 @@ async def _serve(
         return 0
     from voiceloop.server.workers import bot_file_of, supervise
 
+    event_loop.chosen_loop()  # that of the workers: what is wrong with it is told once
     return await supervise(bot_file_of(bot, runtime, options), settings, workers)
 
 
@@ -178,6 +185,7 @@ async def serve_here(
 
         async def before(phone: Phone) -> None:
             await stack.enter_async_context(observed(phone, settings))
+            await stack.enter_async_context(collecting_seldom(lambda: bool(phone.calls)))
 
         serving = serving_phone(
             bot,
@@ -190,6 +198,7 @@ async def serve_here(
             sockets=sockets,
             before=before,
             tell=tell,
+            warmed=set_aside,
             healthy=healthy,
         )
         served = await stack.enter_async_context(serving)
@@ -218,6 +227,7 @@ async def serving_phone(
     sockets: Sequence[socket.socket] = (),
     before: Callable[[Phone], Awaitable[None]] | None = None,
     tell: Callable[[str], object] | None = None,
+    warmed: Callable[[], object] = lambda: None,
     healthy: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Serving]:
     """The same as `serve`, for a block: the bot is warmed, the server listens, and calls end when the block is left.
@@ -225,7 +235,7 @@ async def serving_phone(
     Args:
         sockets: that listen already, in place of `host` and `port`; other processes may share them.
         before: awaited with the phone before the first connection is taken.
-        tell: called with a line when something takes long.
+        tell, warmed: as of `open_phone`.
         healthy: awaited before ``/healthz`` is answered.
 
     Raises:
@@ -237,7 +247,9 @@ async def serving_phone(
         options = replace(options, public_url=public_url)
     await can_keep(store, recordings)
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(open_phone(bot, runtime=runtime, options=options, tell=tell))
+        phone = await stack.enter_async_context(
+            open_phone(bot, runtime=runtime, options=options, tell=tell, warmed=warmed)
+        )
         await stack.enter_async_context(keeping(phone, store, recordings))
         app = app_of(phone)
         serving = Serving(phone, "")
