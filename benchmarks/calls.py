@@ -52,9 +52,9 @@ class Bench:
         if options.no_speculation:
             self._ours.append("--no-speculation")
 
-    def ours(self) -> Server:
+    def ours(self, *more: str) -> Server:
         """A voiceloop server."""
-        return Server(self._ours, self.cores)
+        return Server([*self._ours, *more], self.cores)
 
     def peer(self, configuration: str) -> Server:
         """A Pipecat server."""
@@ -117,7 +117,7 @@ class Bench:
         options, found = self.options, {}
         calls, seconds = options.load, options.seconds
         for name in options.scenarios:
-            with self.ours() as server:
+            with self.ours(*(["--admission"] if name == "overload" else [])) as server:
                 if name == "barge-in":
                     found[name] = self.run(name, server, calls, barge_in=0.3).summary()
                 elif name == "burst":

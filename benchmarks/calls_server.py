@@ -33,6 +33,9 @@ from voiceloop import AudioStreamer, Call, LLMAggregator, Pipeline, Runtime, Sil
 from voiceloop.conversation import Message
 from voiceloop.frames import Transcript, Word
 from voiceloop.llm.base import LLM, Item
+from voiceloop.server.event_loop import new_loop
+from voiceloop.server.garbage import collecting_seldom, set_aside
+from voiceloop.server.load import LoadOptions
 from voiceloop.server.phone_options import PhoneOptions
 from voiceloop.server.serve import serving_phone
 from voiceloop.stt.base import STT, Flush
@@ -125,10 +128,17 @@ async def serve(options: argparse.Namespace) -> None:
     """Until standard input ends."""
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(Runtime())
-        phone_options = PhoneOptions(public_url="https://localhost", check=False, auth_token="", most_calls=5000)
-        served = await stack.enter_async_context(
-            serving_phone(bot_with(options), runtime=runtime, options=phone_options)
+        phone_options = PhoneOptions(
+            public_url="https://localhost",
+            check=False,
+            auth_token="",
+            most_calls=5000,
+            load=LoadOptions(refuse=options.admission),
         )
+        served = await stack.enter_async_context(
+            serving_phone(bot_with(options), runtime=runtime, options=phone_options, warmed=set_aside)
+        )
+        await stack.enter_async_context(collecting_seldom(lambda: bool(served.phone.calls)))
         port = int(served.url.rpartition(":")[2])
         say(port=port, pid=os.getpid(), about=about())
         lines = asyncio.StreamReader()
@@ -160,15 +170,14 @@ def main() -> None:
     parser.add_argument("--core", type=int)
     parser.add_argument("--asyncio", action="store_true", help="not on uvloop")
     parser.add_argument("--no-speculation", action="store_true")
+    parser.add_argument("--admission", action="store_true", help="refuse calls when there is enough to do")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
     if options.asyncio:
         asyncio.run(serve(options))
     else:
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(serve(options))
 
 
