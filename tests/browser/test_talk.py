@@ -107,7 +107,7 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere(chromium: Any, url: 
 
 
 @pytest.mark.parametrize("width", [360, pytest.param(1280, marks=pytest.mark.long)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_nothing_overflows_and_text_has_contrast(
     chromium: Any, url: str, watch: Callable[..., Any], width: int, scheme: str
 ) -> None:
@@ -270,6 +270,7 @@ def test_a_microphone_lost_in_mid_call_is_told_and_the_call_goes_on(page: Any) -
     page.until("document.querySelector('#log').textContent.includes('Key 4.')")
 
 
+@pytest.mark.long
 def test_more_calls_than_allowed_are_told_so(chromium: Any, serve: Any, tmp_path: Path, watch: Any) -> None:
     (tmp_path / "busy.py").write_text(BOT)
     server = serve(tmp_path / "busy.py")
@@ -282,6 +283,7 @@ def test_more_calls_than_allowed_are_told_so(chromium: Any, serve: Any, tmp_path
     assert "4 calls run already" in page.text("#problem")
 
 
+@pytest.mark.long
 def test_a_server_that_dies_in_mid_call_and_comes_back(chromium: Any, serve: Any, tmp_path: Path, watch: Any) -> None:
     (tmp_path / "dies.py").write_text(BOT)
     server = serve(tmp_path / "dies.py")
@@ -298,6 +300,7 @@ def test_a_server_that_dies_in_mid_call_and_comes_back(chromium: Any, serve: Any
     page.call()
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_call_with_a_reason_and_the_process_soon(
     chromium: Any, serve: Any, tmp_path: Path, watch: Any
 ) -> None:

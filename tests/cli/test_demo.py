@@ -112,7 +112,6 @@ async def test_the_picture_can_be_a_png(bot_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "call.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.realtime
 async def test_another_model_answers_when_one_is_named(
     bot_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,6 +122,7 @@ def test_what_cannot_be_run_is_said_in_one_line(
     assert len(told.splitlines()) == 1
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process")
 def test_control_c_gives_what_was_found_so_far(tmp_path: Path) -> None:
     bot = bot_file(tmp_path, "print('a turn', flush=True)")

@@ -7,13 +7,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from tests.warm import python
 from voiceloop import __version__
 from voiceloop.cli.load import load_bot
 from voiceloop.cli.new import add_new, make_project, new
@@ -54,16 +54,9 @@ async def test_the_command_makes_the_files_and_says_what_comes_next(
 
 
 def test_its_tests_pass_at_once(project: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "voiceloop.testing.plugin"]
-    run = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "--rootdir", "."],
-        cwd=project,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    options = ["-q", "-W", "error", "-p", "voiceloop.testing.plugin", "-p", "no:cacheprovider", "--rootdir", "."]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    run = python("pytest", *options, cwd=project, env=environment, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"^4 passed", run.stdout, re.MULTILINE), run.stdout
 

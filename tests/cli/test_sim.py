@@ -125,6 +125,7 @@ async def bot(tmp_path: Path, port: int, environment: Mapping[str, str]) -> Asyn
         assert b"Traceback" not in errors
 
 
+@pytest.mark.long
 @pytest.mark.realtime
 async def test_a_conversation_over_three_processes(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
@@ -155,6 +156,7 @@ async def test_a_conversation_over_three_processes(tmp_path: Path) -> None:
         assert found[what]["state"] == "ok"
 
 
+@pytest.mark.long
 @pytest.mark.realtime
 async def test_without_a_bot_the_call_fails_with_the_code_of_twilio(tmp_path: Path) -> None:
     async with simulators(tmp_path, "twilio") as environment:

@@ -22,6 +22,7 @@ def keys() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("ANTHR", "CART", "GOOGLE", "TWILIO"))}
 
 
+@pytest.mark.long
 def test_a_conversation_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = keys()
     recording = tmp_path / "call.wav"

@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm import python
 from voiceloop.cli.main import parser as command_line
 from voiceloop.cli.table import turn_table
 
@@ -150,19 +150,12 @@ def wrong_code(found: list[Block], folder: Path) -> list[str]:
     if others:
         (folder / "test_others.py").write_text(OTHERS.format(names=others))
     expected = {name for name, block in files.items() if block.tests} | ({"test_others.py"} if others else set())
-    command = [sys.executable, "-m", "pytest", "-rA", "-W", "error", "--rootdir", str(folder), "-p", "no:cacheprovider"]
     # Loading every plugin that happens to be installed takes longer than most pages.
-    command += ["-p", "voiceloop.testing.plugin"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    options = ["-p", "no:cacheprovider", "-p", "voiceloop.testing.plugin", "--rootdir", str(folder)]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     try:
-        run = subprocess.run(
-            [*command, *sorted(expected)],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
+        run = python(
+            "pytest", "-rA", "-W", "error", *options, *sorted(expected), cwd=folder, env=environment, timeout=LIMIT
         )
     except subprocess.TimeoutExpired:
         return [f"{found[0].page}: its blocks took more than {LIMIT:g} s"]
@@ -235,10 +228,9 @@ def _options(program: tuple[str, ...], arguments: list[str]) -> list[str]:
 @cache
 def help_of(program: tuple[str, ...]) -> str:
     """What a module or a script of the checkout says of itself."""
-    name = [program[0]] if program[0].endswith(".py") else ["-m", program[0]]
-    command = [sys.executable, *name, *program[1:], "--help"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    run = python(*program, "--help", cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, timeout=LIMIT)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
 
 # --- the pages ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import always, crossed, first
 from voiceloop.conversation import Message
 from voiceloop.language import Phrases
 from voiceloop.llm.anthropic import AnthropicLLM
@@ -135,9 +136,11 @@ REFUSED = {
     "overload": (Reply(status=529), 1.3, 3.4, "the service is overloaded (529)"),
     "web page": (Reply(status=502, page=True), 1.3, 3.4, "(502)"),
 }
+OFTEN = ("cut", "stall", "garbage", "wrong key", "long wait", "overload")
+"""One of each kind."""
 
 
-@pytest.mark.parametrize("how", [*BROKEN, *REFUSED])
+@pytest.mark.parametrize("how", always(OFTEN, [*BROKEN, *REFUSED]))
 async def test_a_model_that_fails_before_its_first_word_is_asked_again(shop: Shop, how: str) -> None:
     reply, longest, _, _ = {**BROKEN, **REFUSED}[how]
     async with shop(model(reply, 1)) as bar:
@@ -148,8 +151,7 @@ async def test_a_model_that_fails_before_its_first_word_is_asked_again(shop: Sho
     assert outcome.report.reason == "caller hung up"
 
 
-@pytest.mark.parametrize("after", [3, 12])
-@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize(("how", "after"), crossed(BROKEN, [3, 12]))
 async def test_a_model_that_breaks_off_is_excused_and_answers_the_next_turn(shop: Shop, how: str, after: int) -> None:
     reply, _, _, cause = BROKEN[how]
     async with shop(model(replace(reply, after=after), 1)) as bar:
@@ -167,7 +169,7 @@ async def test_a_model_that_breaks_off_is_excused_and_answers_the_next_turn(shop
     assert remembered == ([f"{begun.strip()} {SAY.apology}"] if begun.strip() else [SAY.apology])
 
 
-@pytest.mark.parametrize("how", [*BROKEN, *REFUSED])
+@pytest.mark.parametrize("how", always(OFTEN, [*BROKEN, *REFUSED]))
 async def test_a_model_that_never_answers_gets_two_apologies_and_a_goodbye(shop: Shop, how: str) -> None:
     reply, _, longest, cause = {**BROKEN, **REFUSED}[how]
     async with shop(model(reply, EVER)) as bar:
@@ -238,7 +240,8 @@ VOICE = {
 }
 """Seconds until the answer, or its next word, when it happens once; until the apology when it happens every time; the
 cause as the report tells it."""
-ONCE = [(how, after) for how in VOICE for after in (0, 3, 20) if not (after and how in ("402", "429"))]
+FURTHER = [pytest.param(*each, marks=pytest.mark.long) for each in (("stall", 3), ("500", 3), ("gone", 20))]
+ONCE = [*crossed(["stall", "500", "drop", "gone"], [0, 3, 20]), *crossed(["402", "429"], [0])]
 
 
 @pytest.mark.parametrize(("how", "after"), ONCE)
@@ -252,7 +255,7 @@ async def test_a_voice_that_fails_once_is_heard_to_the_last_word(shop: Shop, how
     assert outcome.report.reason == "caller hung up"
 
 
-@pytest.mark.parametrize(("how", "after"), [(how, 0) for how in VOICE] + [("stall", 3), ("500", 3), ("gone", 20)])
+@pytest.mark.parametrize(("how", "after"), [(how, 0) for how in VOICE] + FURTHER)
 async def test_a_voice_that_always_fails_gets_two_apologies_and_a_goodbye(shop: Shop, how: str, after: int) -> None:
     async with shop(answer) as bar:
         outcome = await talk(bar, lambda: breaking(how)(bar, EVER, after))
@@ -301,8 +304,7 @@ def fault_of(how: str, when: str) -> Fault:
     return Fault(how, **WHEN[when]) if how in ("cut", "end", "stall") else Fault(code=how, **WHEN[when])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("how", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "cut", "end", "stall"])
+@pytest.mark.parametrize(("how", "when"), crossed(["UNAVAILABLE", "RESOURCE_EXHAUSTED", "cut", "end", "stall"], WHEN))
 async def test_a_recogniser_that_fails_once_loses_no_word(shop: Shop, how: str, when: str) -> None:
     async with shop(answer) as bar:
         bar.services.google.faults = faults(fault_of(how, when), 1)
@@ -314,7 +316,7 @@ async def test_a_recogniser_that_fails_once_loses_no_word(shop: Shop, how: str, 
     assert outcome.report.faults == []
 
 
-@pytest.mark.parametrize("how", LASTING)
+@pytest.mark.parametrize("how", first(1, LASTING))
 async def test_a_recogniser_that_refuses_once_is_asked_again(shop: Shop, how: str) -> None:
     async with shop(answer) as bar:
         bar.services.google.faults = faults(fault_of(how, "when it opens"), 1)
@@ -323,7 +325,7 @@ async def test_a_recogniser_that_refuses_once_is_asked_again(shop: Shop, how: st
     assert [CAUSES[how] in message for message in outcome.messages] == [True]
 
 
-@pytest.mark.parametrize("how", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+@pytest.mark.parametrize("how", first(1, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]))
 async def test_every_stream_breaks_after_its_first_words_and_yet_nothing_is_lost(shop: Shop, how: str) -> None:
     async with shop(answer) as bar:
         bar.services.google.faults = faults(fault_of(how, "after its first words"), EVER)
@@ -333,7 +335,7 @@ async def test_every_stream_breaks_after_its_first_words_and_yet_nothing_is_lost
     assert max(outcome.silences) <= USUAL
 
 
-@pytest.mark.parametrize("how", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", *LASTING])
+@pytest.mark.parametrize("how", always(LASTING[:1] + PASSING[:1], [*PASSING[:1], "RESOURCE_EXHAUSTED", *LASTING]))
 async def test_a_recogniser_that_never_listens_ends_the_call_in_words(shop: Shop, how: str) -> None:
     async with shop(answer) as bar:
         bar.services.google.faults = faults(fault_of(how, "when it opens"), EVER)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from tests.grids import crossed, first
 from voiceloop.conversation import Message
 from voiceloop.fallback import Fallback, FallbackOptions
 from voiceloop.llm.anthropic import AnthropicLLM
@@ -142,7 +143,7 @@ def first_reply(reply: Reply) -> Callable[[Sequence[Message]], str | Reply]:
 
 @pytest.mark.parametrize(
     ("how", "after"),
-    [*product(["cut", "reset", "stall"], [1, 3, 9]), *product(["pings", "error", "garbage", "line"], [3])],
+    [*crossed(["cut", "reset", "stall"], [1, 3, 9]), *crossed(["pings", "error", "garbage", "line"], [3])],
 )
 async def test_another_model_goes_on_in_the_middle_of_an_answer(shop: Shop, how: Any, after: int) -> None:
     async with pair_of(shop, first_reply(Reply(LONG, fault=how, after=after))) as pair:
@@ -153,8 +154,7 @@ async def test_another_model_goes_on_in_the_middle_of_an_answer(shop: Shop, how:
     assert [fault.kind for fault in outcome.report.faults] == ["AnthropicLLM 1.replaced"]
 
 
-@pytest.mark.parametrize("how", ["reset", "stall"])
-@pytest.mark.parametrize("after", [1, 2, 4, 12])
+@pytest.mark.parametrize(("after", "how"), crossed([1, 2, 4, 12], ["reset", "stall"]))
 async def test_a_model_that_writes_as_slowly_as_people_speak_is_replaced_as_quickly(
     shop: Shop, how: Any, after: int
 ) -> None:
@@ -172,7 +172,7 @@ async def test_another_model_answers_when_the_first_has_not_begun(shop: Shop, ho
     assert outcome.silences[0] <= 0.2
 
 
-@pytest.mark.parametrize("status", [401, 402, 429, 529])
+@pytest.mark.parametrize("status", first(2, [401, 529, 402, 429]))
 async def test_another_model_answers_when_the_first_refuses(shop: Shop, status: int) -> None:
     def refuses(messages: Sequence[Message]) -> Reply:
         return Reply(status=status)
@@ -229,8 +229,7 @@ def breaking(sim: CartesiaSim, how: str, after: int) -> None:
         sim.options = replace(sim.options, troubles=dict.fromkeys(range(begun, begun + 200), trouble))
 
 
-@pytest.mark.parametrize("after", [1, 4])
-@pytest.mark.parametrize("how", ["stalled", "500", "402", "dropped", "gone"])
+@pytest.mark.parametrize(("how", "after"), crossed(["stalled", "500", "402", "dropped", "gone"], [1, 4]))
 async def test_another_voice_goes_on_in_the_middle_of_an_answer(shop: Shop, how: str, after: int) -> None:
     async with pair_of(shop) as pair:
         outcome = await talk(pair, lambda: breaking(pair.bar.services.cartesia, how, after))
@@ -240,7 +239,7 @@ async def test_another_voice_goes_on_in_the_middle_of_an_answer(shop: Shop, how:
     assert outcome.report.served["tts"] == {**begun, "CartesiaTTS 2": 1}
 
 
-@pytest.mark.parametrize("how", ["stalled", "500", "429", "402", "dropped", "gone"])
+@pytest.mark.parametrize("how", first(3, ["stalled", "402", "gone", "500", "429", "dropped"]))
 async def test_another_voice_speaks_when_the_first_has_not_begun(shop: Shop, how: str) -> None:
     async with pair_of(shop) as pair:
         outcome = await talk(pair, lambda: breaking(pair.bar.services.cartesia, how, 0), questions=2)
@@ -254,8 +253,9 @@ async def test_another_voice_speaks_when_the_first_has_not_begun(shop: Shop, how
 WHEN = {"when it opens": {}, "while the caller speaks": {"at": 2.6}, "after its first words": {"after": 1}}
 
 
-@pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("how", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "cut", "stall"])
+@pytest.mark.parametrize(
+    ("how", "when"), crossed(["UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "cut", "stall"], WHEN)
+)
 async def test_another_recogniser_hears_every_word(shop: Shop, how: str, when: str) -> None:
     fault = Fault("cut" if how == "cut" else "stall" if how == "stall" else "status", how, **WHEN[when])  # type: ignore[arg-type]
     async with pair_of(shop) as pair:

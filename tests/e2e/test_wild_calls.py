@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import first
 from voiceloop.conversation import Message
 from voiceloop.keypad import without_keys
 from voiceloop.report import CallReport
@@ -90,7 +91,7 @@ def in_order(part: Sequence[str], whole: Sequence[str]) -> bool:
     return all(word in rest for word in part)
 
 
-@pytest.mark.parametrize("seed", [*range(12), 24, 60, 72, 99, 129, 171])
+@pytest.mark.parametrize("seed", first(6, [*range(12), 24, 60, 72, 99, 129, 171]))
 async def test_whatever_happens(shop: Shop, seed: int) -> None:
     wild = Wild(seed)
     async with shop(wild.answer, round_trip=wild.draw.choice([0.0, 0.06, 0.12, 0.25])) as bar:

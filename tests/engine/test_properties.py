@@ -164,7 +164,7 @@ class Script:
             getattr(call, what)(answer)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples, deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(STAGES)), max_size=4),
     st.lists(steps, min_size=1, max_size=25),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import crossed
 from voiceloop.call import Call
 from voiceloop.conversation import Message, ToolCall
 from voiceloop.fallback import Fallback, FallbackOptions
@@ -92,8 +93,7 @@ async def test_with_delays_as_of_real_providers_the_silence_stays_within_the_lim
     assert silences[0] <= (MOST if after else usual + 0.8)
 
 
-@pytest.mark.parametrize("how", ["raise", "stall", "deaf", "empty"])
-@pytest.mark.parametrize("who", ["stt", "llm", "tts"])
+@pytest.mark.parametrize(("who", "how"), crossed(["stt", "llm", "tts"], ["raise", "stall", "deaf", "empty"]))
 async def test_when_both_fail_the_call_excuses_itself_and_goes_on(
     answering: Answering, answers: dict[str, str], pair: Pair, phone: Phone, who: str, how: Any
 ) -> None:

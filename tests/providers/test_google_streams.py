@@ -192,7 +192,7 @@ STATUSES = st.builds(
     ends=st.sampled_from(["word", "audio"]),
     spare=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 5, deadline=None)
 async def test_wherever_streams_break_every_word_comes_once(
     seed: int, faults: dict[int, Fault], timing: Any, version: Any, split: bool, ends: str, spare: bool
 ) -> None:

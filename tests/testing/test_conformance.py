@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.warm import python
 from voiceloop.conversation import Message
 from voiceloop.errors import VoiceloopError
 from voiceloop.frames import Transcript
@@ -133,6 +134,7 @@ class TestTTSWithoutWords(TTSConformance):
 # --- in real time -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.models
 class TestMoonshine(STTConformance):
     realtime = True
@@ -213,8 +215,7 @@ class TestMyQuietVoice(TTSConformance):
 
 def test_a_subclass_is_all_that_another_project_needs(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(STRANGER)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = python("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path), cwd=tmp_path, timeout=60)
     assert "TestMyVoice::" not in done.stdout
     assert "TestMyRealVoice::" not in done.stdout
     assert "TestMyQuietVoice::test_a_request_is_answered_in_full" in done.stdout

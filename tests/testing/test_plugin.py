@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import xml.etree.ElementTree as xml
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warm import python
+
 LIMIT = 60.0
 SHOP = """
 from voiceloop import AudioStreamer, EnergyVAD, FixedSilence, LLMAggregator, Pipeline, TurnTaking
@@ -67,20 +67,12 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "shop.py").write_text(SHOP)
         for name, text in modules.items():
             (tmp_path / f"{name}.py").write_text(text)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-W", "error"]
+        given = ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-W", "error"]
         if not any(entry.name == "voiceloop" for entry in entry_points(group="pytest11")):
-            command += ["-p", "voiceloop.testing.plugin"]  # run from a checkout that is not installed
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "110"}
+            given += ["-p", "voiceloop.testing.plugin"]  # run from a checkout that is not installed
+        environment = os.environ | {"COLUMNS": "110"}
         environment.pop("PYTEST_ADDOPTS", None)
-        return subprocess.run(
-            [*command, *options],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        return python("pytest", *given, *options, cwd=tmp_path, env=environment, timeout=LIMIT)
 
     return pytest_run
 
@@ -143,6 +135,7 @@ def test_workers_report_the_same_into_a_folder_of_choice_and_junit_stays_well_fo
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "2", "0")
 
 
+@pytest.mark.long
 def test_on_demand_the_same_test_runs_on_the_wall_clock_over_loopback(run: Run) -> None:
     marked = GOOD.replace(
         "async def test_good", "import pytest\n\n@pytest.mark.voiceloop_realtime\nasync def test_marked"

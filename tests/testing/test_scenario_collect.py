@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warm import python
+
 BOT = Path(__file__).parent / "scenario_shop.py"
 FILES = {
     "order.call.yaml": """\
@@ -67,18 +66,10 @@ def run(folder: Path, *arguments: str, **environment: str) -> str:
         (folder / name).write_text(text)
     (folder / "shop.py").write_text(BOT.read_text())
     plugin = ["-p", "voiceloop.testing.plugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-rA", "-W", "error", *plugin, "--rootdir", str(folder)]
     variables = {name: value for name, value in os.environ.items() if name != "VOICELOOP_JUDGE"}
-    variables |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        [*command, "--continue-on-collection-errors", *arguments],
-        cwd=folder,
-        env=variables | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    options = ["-rA", "-W", "error", *plugin, "--rootdir", str(folder), "--continue-on-collection-errors"]
+    done = python("pytest", *options, *arguments, cwd=folder, env=variables | environment, timeout=60)
     return done.stdout + done.stderr
 
 

@@ -352,7 +352,7 @@ TEXTS = st.lists(st.one_of(st.sampled_from(WRITTEN), st.text(max_size=12)), max_
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=12), st.sampled_from(["en", "de", "fr", "en-GB"]))
 def test_how_the_text_is_divided_makes_no_difference(text, cuts, language):
     table = tuple(TABLE.items())
@@ -361,7 +361,7 @@ def test_how_the_text_is_divided_makes_no_difference(text, cuts, language):
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(TEXTS)
 def test_the_pieces_cover_the_text_in_order(text):
     pieces = read([text])

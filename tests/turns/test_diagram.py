@@ -89,7 +89,7 @@ def allowed(table):
 course = st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0.0, 1.5)), max_size=80)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(course, st.integers(0, 10**6))
 def test_only_transitions_of_the_table_happen(events, seed):
     watched = Watched(seed)
@@ -111,7 +111,7 @@ def test_every_transition_of_the_table_happens():
     assert agents == allowed(AGENT)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(course, st.integers(0, 10**6))
 def test_a_guess_is_taken_back_or_comes_true_and_there_is_one_at_a_time(events, seed):
     watched = Watched(seed)
@@ -130,7 +130,7 @@ def test_a_guess_is_taken_back_or_comes_true_and_there_is_one_at_a_time(events, 
             stands = None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(course, st.integers(0, 10**6))
 def test_an_agent_that_is_held_is_let_go_or_interrupted_in_bounded_time(events, seed):
     watched = Watched(seed)
@@ -163,7 +163,7 @@ def test_an_agent_that_was_held_before_it_began_what_is_protected_is_held_no_mor
     assert any(isinstance(action, ModelSilent) for action in run.actions)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(course, st.integers(0, 10**6))
 def test_what_is_protected_is_neither_held_nor_cut_and_after_a_hang_up_nothing_new_is_decided(events, seed):
     watched = Watched(seed, max_length=20.0)

@@ -336,7 +336,7 @@ EVENTS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0.0, 3.0)), max_size=60),
     st.integers(0, 10**6),
