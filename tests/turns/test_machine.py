@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.turns.run import Run
 from voiceloop.turns.endpointing import Endpointing, Wait
 from voiceloop.turns.events import (
+    Correct,
     EndTurn,
     HangUp,
     Hold,
@@ -20,7 +21,6 @@ from voiceloop.turns.events import (
     Nudge,
     Release,
     Reprompt,
-    SetAside,
     TurnOptions,
 )
 from voiceloop.turns.machine import Agent, Caller
@@ -319,6 +319,24 @@ def test_a_late_settling_that_says_nothing_new_changes_nothing():
     assert run.actions == [EndTurn("hello", 1.0, 2.0)]
 
 
+@pytest.mark.parametrize("final", [False, True])
+def test_a_late_settling_without_words_takes_none_from_the_turn(final):
+    run = Run().at(1.1, "speech_started", 1.0).at(1.5, "transcript", "hello").at(2.2, "speech_paused", 2.0)
+    run.answer(1, 4.1).at(4.2, "transcript", "", final=final, settled=True).at(4.5, "agent_started", 1, 4.5).to(6.0)
+    assert run.actions == [EndTurn("hello", 1.0, 2.0)]
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+def test_a_call_that_gets_too_long_over_the_first_word_of_an_answer_is_done_when_that_was_heard(speaks):
+    run = Run(max_length=5.0).turn("hello", 1.0, 2.0).at(2.6, "answer_began", 1).at(5.2, "agent_started", 1, 5.1)
+    assert run.log[1:] == [(5.2, HangUp("max length"))]
+    assert run.machine.deadline() == pytest.approx(5.4)  # WORD after its first sample: the turn is answered then
+    if speaks:
+        run.at(6.0, "speech_started", 5.9).at(6.3, "speech_paused", 6.2)
+    assert run.to(30.0).log[2:] == []
+    assert run.machine.deadline() is None
+
+
 def test_words_that_come_after_no_transcript_was_told_still_make_a_turn():
     run = Run().at(1.1, "speech_started", 1.0).at(2.2, "speech_paused", 2.0).to(4.5)
     run.answer(1, 4.5, 4.7, 6.0, protected=True).at(6.1, "transcript", "hello", final=True, settled=True).to(7.0)
@@ -342,6 +360,9 @@ EVENTS = [
     st.integers(0, 10**6),
     st.floats(5.0, 200.0),
 )
+@example([("transcript", 0.0), ("answer_began", 2.0), ("agent_started", 3.0)], 0, 5.0)
+@example([("transcript", 2.0), ("speech_started", 3.0), ("speech_started", 0.0), ("speech_paused", 0.0)], 0, 5.0)
+@example([("transcript", 0.0), ("empty", 2.0), ("answer_began", 0.0), ("agent_started", 1.0)], 3, 99.0)
 def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max_length):
     chance = random.Random(seed)
     run = Run(max_length=max_length)
@@ -354,7 +375,9 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
         nonlocal handled
         for _, action in run.log[handled:]:
             if any(isinstance(earlier, HangUp) for _, earlier in run.log[:handled]):
-                assert isinstance(action, Interrupt | SetAside)
+                assert isinstance(action, Interrupt | Correct)
+            if isinstance(action, Correct):
+                assert action.text
             if isinstance(action, EndTurn):
                 assert action.text
                 assert action.started <= run.now
@@ -398,8 +421,11 @@ def test_nothing_said_is_lost_or_answered_twice_whatever_comes(events, seed, max
             run.at(when, name)
         follow()
         assert machine.deadline() is None or machine.deadline() > run.now
-        if machine.over:
-            assert machine.deadline() is None or machine.caller is Caller.SPEAKING
+        if machine.over:  # what is still decided then is about an answer that has the floor
+            assert machine.deadline() is None or machine.agent is not Agent.IDLE
+    run.to(run.now + 1000.0)
+    follow()
+    assert machine.deadline() is None or not machine.over
     if machine.heard.said.continued:  # the last turn was taken back and is pending again
         turns.pop()
     whole = " ".join([*turns, machine.pending]).split()

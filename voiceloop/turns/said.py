@@ -127,7 +127,7 @@ class Said:
             self.revised = self._changed()
             return True
         if open_turn and self._turn.revises(segment, utterance, anew=anew):
-            self._turn.hear(text, final=final, segment=segment, utterance=utterance, anew=anew)
+            self._turn.hear(text, final=final, segment=segment, settled=settled, utterance=utterance, anew=anew)
             self.revised = final and self._changed()
             return True
         return False
