@@ -141,7 +141,7 @@ class Load:
         while True:
             now = loop.time()
             if now < due:
-                await asyncio.sleep(due - now)
+                await asyncio.sleep(max(step, due - now))  # the loop's clock has steps of 1 ms: less would spin
                 continue
             if self._slots[slot]:
                 self.lateness.append(now - due)

@@ -7,7 +7,7 @@ measured elsewhere (``turns.py``). The line has a little noise, always.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -83,10 +83,10 @@ def _made() -> Iterator[Floats]:
     from voiceloop.tts.hibari import Hibari
 
     async def speak(text: str) -> bytes:
-        async def words() -> object:
+        async def words() -> AsyncIterator[str]:
             yield text
 
-        return b"".join([piece.audio async for piece in voice.generate(words())])  # type: ignore[arg-type,union-attr]
+        return b"".join([piece.audio async for piece in voice.generate(words())])
 
     voice = Hibari()
     for sentence in SENTENCES:
@@ -102,8 +102,8 @@ def _without_pauses(speech: Floats) -> Floats:
         quiet = 0 if index in loud else quiet + 1
         if quiet <= LONGEST:
             kept.append(index)
-    found = frames[kept].reshape(-1)
-    return (found * (10 ** (LEVEL / 20) / np.sqrt(np.mean(found**2)))).astype(np.float32)
+    found: Floats = frames[kept].reshape(-1)
+    return found * np.float32(10 ** (LEVEL / 20) / np.sqrt(np.mean(found**2)))
 
 
 def _hiss(samples: int, level: float, rng: np.random.Generator) -> Floats:
@@ -111,4 +111,5 @@ def _hiss(samples: int, level: float, rng: np.random.Generator) -> Floats:
 
 
 def _on_line(speech: Floats, noise: float, rng: np.random.Generator) -> Floats:
-    return np.clip(speech + _hiss(len(speech), noise, rng), -0.95, 0.95).astype(np.float32)
+    heard: Floats = np.clip(speech + _hiss(len(speech), noise, rng), np.float32(-0.95), np.float32(0.95))
+    return heard

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_building_a_bot_loads_no_provider_and_no_simulator() -> None:
     code = "from voiceloop import AudioStreamer, LLMAggregator, Pipeline, SileroVAD, TurnTaking, TwilioTransport"
     assert not loaded_after(code) & {*HEAVY} - {"numpy"}
+
+
+def test_onnxruntime_is_told_to_tell_its_makers_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    code = "from voiceloop.errors import require; require('onnxruntime', 'silero')"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
 
 
 @pytest.mark.parametrize("name", voiceloop.__all__)

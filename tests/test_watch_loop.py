@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -151,6 +152,26 @@ async def test_the_thread_is_there_from_the_first_call_to_the_last() -> None:
     LoopWatch.join(first).leave(first)
     await asyncio.sleep(0.1)
     assert threads() == []
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, new_loop])
+def test_a_loop_that_is_closed_is_watched_no_more(factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def joins() -> LoopWatch:
+        return LoopWatch.join(member)
+
+    member, heard, before = Member(), list(gc.callbacks), set(threading.enumerate())
+    loop = factory()
+    watch = loop.run_until_complete(joins())
+    (thread,) = (each for each in set(threading.enumerate()) - before if each.name == "voiceloop watch")
+    loop.close()  # and nobody has left
+    thread.join(5)
+    assert not thread.is_alive()
+    assert gc.callbacks == heard
+    gone = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert gone() is None
+    watch.leave(member)  # harmless
 
 
 # --- hundreds of calls -----------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Final
 
 __all__ = ["MissingExtra", "ModelError", "VoiceloopError", "quoted", "require"]
 
@@ -31,6 +33,11 @@ def quoted(text: str) -> str:
     return line if len(line) <= _QUOTE else f"{line[: _QUOTE - 1]}…"
 
 
+_SENDS_NOTHING: Final = ("ORT_DISABLE_TELEMETRY", "1")
+"""onnxruntime keeps an id of the machine and what it would tell its makers in the home folder, unless told otherwise
+before it is imported."""
+
+
 def require(module: str, extra: str, what: str | None = None) -> ModuleType:
     """Import an optional module, or say which extra to install.
 
@@ -52,4 +59,5 @@ def require(module: str, extra: str, what: str | None = None) -> ModuleType:
         raise MissingExtra(
             f"{what or 'This'} needs the package {package}: pip install 'voiceloop[{extra}]'", name=package
         )
+    os.environ.setdefault(*_SENDS_NOTHING)
     return import_module(module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 
 from voiceloop.wallclock import perf_counter
 
@@ -26,7 +27,7 @@ class GarbageWatch:
 
     def end(self) -> None:
         """Count no more. Harmless when it never began."""
-        if self._heard in gc.callbacks:
+        with suppress(ValueError):
             gc.callbacks.remove(self._heard)
 
     def take(self) -> tuple[float, int]:

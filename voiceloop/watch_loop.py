@@ -124,15 +124,15 @@ class LoopWatch:
         self._sightings = []
         if not self._virtual:
             self._stop = threading.Event()
-            arguments = (self._stop, threading.get_ident())
+            arguments = (self._stop, loop, threading.get_ident())
             threading.Thread(target=self._look_on, args=arguments, name="voiceloop watch", daemon=True).start()
             self._garbage.begin()
         self._schedule(loop, loop.time())
 
     def _end(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.cancel()
         if self._stop is not None:
             self._stop.set()
             self._stop = None
@@ -165,10 +165,14 @@ class LoopWatch:
 
     # --- the thread ----------------------------------------------------------------------------------------
 
-    def _look_on(self, stop: threading.Event, thread: int) -> None:
+    def _look_on(self, stop: threading.Event, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         """Look at the loop's thread whenever its heart is late by half the limit, and then again and again."""
         wait = min(self._limit / 2, _LONGEST)
         while not stop.wait(wait):
+            if loop.is_closed():  # and some member has not left
+                self._handle = None  # it holds the loop
+                self._garbage.end()
+                return
             patience = min(self._limit / 2, _LONGEST)
             wait = self._beat_at + self._interval + patience - perf_counter()
             if wait > 0:

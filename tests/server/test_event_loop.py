@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import math
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +44,33 @@ def test_what_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LOOP_VARIABLE, "uvloop")
     with pytest.raises(VoiceloopError, match=r"uvloop, which is not installed: pip install 'voiceloop\[serve\]'"):
         run(kind())
+
+
+CLOSED = """
+import asyncio, os
+os.close(0), os.close(1), os.close(2)
+from voiceloop.server.event_loop import run
+async def main():
+    child = await asyncio.create_subprocess_exec("sh", "-c", "echo said >&2 && echo said && cat")
+    assert await child.wait() == 0  # it has all three
+    return [os.path.realpath(f"/proc/self/fd/{number}") for number in range(3)]
+found = run(main())
+os.write(int(os.environ["TOLD"]), " ".join(found).encode())
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell what is open")
+def test_closed_standard_files_are_nobody_elses() -> None:
+    reader, writer = os.pipe()
+    try:
+        environment = {**os.environ, "TOLD": str(writer), LOOP_VARIABLE: "uvloop"}
+        done = subprocess.run([sys.executable, "-c", CLOSED], env=environment, pass_fds=[writer], timeout=60)
+        os.set_blocking(reader, False)
+        assert done.returncode == 0
+        assert os.read(reader, 1000) == b"/dev/null /dev/null /dev/null"
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, new_loop])

@@ -212,6 +212,13 @@ def test_the_first_seconds_of_the_first_calls_say_little() -> None:
     assert load.cost < 0.01
 
 
+def test_work_that_few_calls_cannot_have_caused_makes_no_call_that_dear() -> None:
+    load, now = running(1, 2.5, seconds=300.0)
+    now = works(load, now, 0.0, 4.0)
+    assert load.cost == pytest.approx(0.85 / 4)
+    assert burst(load, now, 10) == 3  # four are always taken
+
+
 def test_what_a_process_does_without_calls_is_not_their_cost() -> None:
     load, now = running(0, 0.1, seconds=300.0)
     for number in range(10):

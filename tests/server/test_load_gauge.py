@@ -225,6 +225,31 @@ async def test_levels_are_told_once_and_not_more_often_than_every_ten_seconds(pr
     assert len(told) >= 4
 
 
+async def test_the_heart_goes_on_when_somebody_who_is_told_fails(
+    processor: Processor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with measuring() as gauge:
+        gauge.began("CA1")
+        gauge.on_level.append(lambda busy, why: 1 // 0)
+        processor.share = 1.0
+        await asyncio.sleep(5)
+        processor.share = 0.25
+        await asyncio.sleep(2)
+        assert caplog.messages == ["on_level failed"]
+        assert gauge.figures().share == pytest.approx(0.25)
+
+
+async def test_who_is_told_may_stop_it(processor: Processor) -> None:
+    with measuring() as gauge:
+        gauge.began("CA1")
+        gauge.on_level.append(lambda busy, why: gauge.stop())
+        processor.share = 1.0
+        await asyncio.sleep(5)
+        processor.share = 0.25
+        await asyncio.sleep(2)
+        assert gauge.figures().share < 0.1  # of long ago
+
+
 async def test_the_console_of_a_server_tells_it_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     nothing: Any = None
     loop = asyncio.get_running_loop()

@@ -210,6 +210,17 @@ async def test_a_burst_at_once_is_let_in_as_far_as_there_is_room() -> None:
         assert serving.phone.load.figures().coming == taken
 
 
+async def test_of_a_burst_no_more_are_let_in_than_may_be_on_the_line() -> None:
+    async with server(most_calls=3) as (serving, session):
+        told = await asyncio.gather(*(asks(serving, session, number) for number in range(10)))
+        assert [text for text in told if "<Stream" not in text] == ['<Reject reason="busy"/>'] * 7
+        (first, *_) = (number for number, text in enumerate(told) if "<Stream" in text)
+        again = await asks(serving, session, first, CallToken="asks twice")
+        assert "<Stream" in again
+        await asyncio.sleep(6)  # their streams have not come
+        assert "<Stream" in await asks(serving, session, 11)
+
+
 async def test_a_call_that_cannot_be_taken_gives_its_room_back_at_once() -> None:
     def broken(incoming: IncomingCall) -> dict[str, str]:
         raise LookupError("no database")
@@ -241,6 +252,21 @@ async def test_readiness_says_that_it_is_busy_and_why_and_that_it_is_free_again(
         await asyncio.sleep(3.0)
         assert await reads(here.serving, session) == (200, "ready\n")
         await line.hangs_up()
+
+
+async def test_a_busy_process_keeps_no_connection_so_that_the_next_request_finds_another() -> None:
+    async with server(load=ANY) as (serving, session):
+
+        async def kept() -> bool:
+            async with session.get(serving.url + "/healthz") as response:
+                return response.headers.get("Connection") != "close"
+
+        await asks(serving, session)
+        assert await kept()
+        overload(serving.phone)
+        assert not await kept()
+        await asyncio.sleep(6)
+        assert await kept()
 
 
 async def test_readiness_says_that_as_many_calls_are_on_the_line_as_are_taken() -> None:

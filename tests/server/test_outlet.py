@@ -7,13 +7,15 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
 import pytest
 
-from voiceloop.server.outlet import Outlet, unheld_output
+from voiceloop.server.outlet import Outlet, _Unheld, unheld_output
 
 
 @contextmanager
@@ -151,3 +153,66 @@ def test_the_end_waits_for_a_stuck_reader_no_longer_than_it_is_told() -> None:
         assert not outlet.close(0.05)
         while not outlet.close(0):
             drained(reader)
+
+
+class Talkative(str):
+    """Says something where it is put behind another text: as what the garbage collector frees may do anywhere."""
+
+    stream: _Unheld
+
+    def __radd__(self, other: str) -> str:
+        self.stream.write("meanwhile\n")
+        return other + str(self)
+
+
+class Bytes(bytes):
+    """The same, where somebody asks for its length."""
+
+    outlet: Outlet
+
+    def __len__(self) -> int:
+        self.outlet.put(b"meanwhile\n")
+        return super().__len__()
+
+
+def ends(target: Callable[[], object]) -> bool:
+    """Whether a thread that does this ends."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(5)
+    return not thread.is_alive()
+
+
+def test_what_is_said_while_something_is_being_said_holds_nobody() -> None:
+    with pipe() as (reader, writer), open(writer, "w", closefd=False, encoding="utf-8") as file:
+        outlet = Outlet(writer)
+        line, piece = Talkative("a line\n"), Bytes(b"a piece\n")
+        line.stream, piece.outlet = _Unheld(file, outlet, ""), outlet
+        assert ends(lambda: line.stream.write(line))
+        assert ends(lambda: outlet.put(piece))
+        assert outlet.close(5)
+        assert set(drained(reader).decode().splitlines()) == {"meanwhile", "a line", "a piece"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_that_is_forked_writes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pipe() as (reader, writer):
+        with printing_into(monkeypatch, writer), unheld_output():
+            print("of the parent", end="")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # there are threads: that is what this is about
+                child = os.fork()
+            if not child:
+                print("of the child", flush=True)
+                os._exit(0)
+            assert os.waitpid(child, 0) == (child, 0)
+            assert drained(reader) == b"of the child\n"
+        assert drained(reader) == b"of the parent\n"
+
+
+def test_a_bot_may_set_the_encoding_of_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pipe() as (reader, writer):
+        with printing_into(monkeypatch, writer), unheld_output():
+            sys.stdout.reconfigure(encoding="latin-1", line_buffering=True)  # type: ignore[union-attr]
+            print("Grüße")
+        assert drained(reader) == "Grüße\n".encode("latin-1")

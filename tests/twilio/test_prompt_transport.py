@@ -154,6 +154,20 @@ async def test_so_many_messages_at_once_leave_others_their_turn_and_stay_in_orde
     assert max(after - before for before, after in pairwise(turns)) <= MOST_AT_ONCE
 
 
+async def test_a_flood_of_messages_that_take_long_leaves_others_their_turn_too() -> None:
+    async with calling() as (socket, transport, ear):
+        assert transport._engine is not None
+        clock = [transport._engine.time()]
+        transport._engine.time = lambda: clock[0]
+        ear.wants = lambda _: clock.append(clock.pop() + 0.001)
+        taken = [socket.comes(media(number)) for number in range(4 * MOST_AT_ONCE)]
+        assert taken.index(False) <= MOST_AT_ONCE
+        for _ in range(20):
+            await asyncio.sleep(0)
+        clock.append(clock.pop() + 0.02)
+    assert len(ear.heard) == len(taken)
+
+
 async def test_a_handler_that_fails_costs_its_fault_and_not_the_line() -> None:
     async with calling() as (socket, transport, ear):
         assert socket.comes('{"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}}')
@@ -258,6 +272,20 @@ async def test_at_the_end_what_is_left_is_written(keeps_up: bool, ends_first: bo
         transport.send_mark("last")
         transport.call.end()
     assert [json.loads(message)["mark"]["name"] for write in socket.writes for message in write] == ["last"]
+
+
+async def test_a_connection_that_is_lost_at_the_end_is_closed_and_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(data: str) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    async with calling() as (socket, transport, _):
+        call = transport.call
+        monkeypatch.setattr(socket, "send_str", lost)
+        socket.keeps_up = False
+        call.end()
+        transport.send_mark("last")
+    assert socket.closed
+    assert [(fault.kind, fault.message) for fault in call.faults] == []
 
 
 async def test_every_message_is_in_the_log_of_the_call() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vad.conftest import SILENCE, Alone, FakeModel, Line, _lines
+from voiceloop.log_context import CALL, logged_as
 from voiceloop.sim.loop import run_virtual
 from voiceloop.vad import tick as ticking
 from voiceloop.vad.detector import VADOptions
@@ -96,6 +97,36 @@ async def test_a_run_is_bounded_and_other_code_runs_in_between(
         await asyncio.sleep(0.02)
     assert model.runs == [3, 3, 3]
     assert passes[-1] > passes[1]
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+async def test_the_backlog_of_a_loop_with_long_turns_is_bounded_and_is_made_up_for_soon(
+    lines: Any, model: FakeModel, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(ticking, "MOST", 8)
+    begun = asyncio.Event()
+
+    def judge(lines: Any, windows: Any) -> list[float]:
+        begun.set()
+        said: list[float] = FakeModel.probabilities(model, lines, windows)
+        return said
+
+    model.probabilities = judge
+    async with lines(model, count) as calls:
+        calls[0].hears(LOUD)
+        await begun.wait()  # it is a tick's time from here on
+        for _ in range(100):  # turns of the loop, each of which brings a third of a second of audio
+            for line in calls:
+                line.hears(LOUD * 10)
+            await asyncio.sleep(0)
+        assert max(len(line.vad._waiting) for line in calls) <= 50
+        turns = 0
+        while any(line.vad._waiting for line in calls):
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns < 40
+        assert sum(model.runs) == 1 + 1000 * count
+    assert max(model.runs) <= 8
 
 
 async def test_silence_known_ahead_is_not_judged_and_costs_no_wait(lines: Any, model: FakeModel) -> None:
@@ -242,6 +273,56 @@ async def test_a_call_may_end_another_by_what_it_hears(lines: Any, model: FakeMo
         await asyncio.sleep(0.02)
     assert second.ear.heard == []
     assert model.runs == [2, 2]
+
+
+async def test_what_comes_of_a_word_is_put_down_to_the_call_whose_line_it_is(
+    model: FakeModel,
+) -> None:
+    said: list[str] = []
+    seats = []
+
+    def take(probability: float, error: Exception | None) -> None:
+        said.append(CALL.get())
+        asyncio.get_running_loop().call_soon(lambda: said.append(CALL.get()))
+
+    for name in ("CA1", "CA2"):
+        with logged_as(name):
+            seats.append(ticking.VADTick.join(model, take))
+            seats[-1].hear(model.new_line(), LOUD)
+            seats[-1].hear(model.new_line(), LOUD)
+    await asyncio.sleep(0.02)
+    assert said == ["CA1", "CA2"] * 4
+    for seat in seats:
+        seat.leave()
+
+
+async def test_a_complaint_about_the_model_is_about_no_call(model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    about: list[str] = []
+    monkeypatch.setattr(ticking.log, "warning", lambda *_: about.append(CALL.get()))
+    model.probabilities = lambda lines, windows: []
+    with logged_as("CA1"):
+        seat = ticking.VADTick.join(model, lambda *_: None)
+        seat.hear(model.new_line(), LOUD)
+    await asyncio.sleep(0.02)
+    seat.leave()
+    assert about == [""]
+
+
+def test_the_last_call_of_a_loop_leaves_while_a_loop_begins_in_another_thread(
+    model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ticks(dict[Any, Any]):
+        def values(self) -> Any:  # what it may meet with
+            raise RuntimeError("dictionary changed size during iteration")
+
+    async def joins_and_leaves() -> None:
+        ticking.VADTick.join(model, lambda *_: None).leave()
+
+    ticks = Ticks()
+    monkeypatch.setattr(ticking.VADTick, "_ticks", ticks)
+    run_virtual(joins_and_leaves(), strict=True)
+    run_virtual(joins_and_leaves(), strict=True)
+    assert [*dict.values(ticks)] == [{}, {}]
 
 
 async def test_nothing_of_a_call_is_left_at_the_tick_without_the_garbage_collector(model: FakeModel) -> None:

@@ -27,7 +27,7 @@ from voiceloop.cli.talk import add_talk
 from voiceloop.cli.tune_arguments import add_tune
 from voiceloop.errors import VoiceloopError
 from voiceloop.loopnoise import without_noise
-from voiceloop.server.event_loop import run
+from voiceloop.server.event_loop import open_standard_files, run
 
 __all__ = ["main"]
 
@@ -94,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
     )
+    open_standard_files()
     try:
         return run(_run(options)) if _answers(options) else asyncio.run(_run(options))
     except KeyboardInterrupt:

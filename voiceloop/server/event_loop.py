@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeVar, TypeVarTuple, cast
 
 from voiceloop.errors import VoiceloopError
 
-__all__ = ["LOOP_VARIABLE", "chosen_loop", "new_loop", "run"]
+__all__ = ["LOOP_VARIABLE", "chosen_loop", "new_loop", "open_standard_files", "run"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -66,6 +66,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     Raises:
         VoiceloopError: as `chosen_loop`.
     """
+    open_standard_files()
     try:
         factory = _uvloop() if chosen_loop() == "uvloop" else None
     except VoiceloopError:
@@ -73,6 +74,19 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         raise
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def open_standard_files() -> None:
+    """Have nothing else take the place of a standard input, output or error that is closed (``>&-``, some daemons).
+
+    A loop or a connection would get its number: what is printed below Python would go there, and libuv aborts the
+    process when it closes such a number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free
 
 
 @cache

@@ -190,6 +190,10 @@ class Load:
         """Whether it was let in, and its stream has not come."""
         return self._coming.get(call, -math.inf) > now
 
+    def awaited(self, call: str, now: float) -> int:
+        """How many were let in and their streams have not come, but for this one."""
+        return self._calls(now) - self._live - self.expects(call, now)
+
     def forget(self, call: str) -> None:
         """Its stream will not come. Harmless when it was not let in."""
         self._coming.pop(call, None)
@@ -209,9 +213,9 @@ class Load:
 
     @property
     def cost(self) -> float:
-        """What a call costs, of a core."""
-        given = self.options.cost
-        return max(given, (given * _PRIOR + self._learnt) / (_PRIOR + self._seen))
+        """What a call costs, of a core. Work that few calls cannot have caused counts for nothing here."""
+        given, most = self.options.cost, max(self.options.cost, self.options.share / self.options.few)
+        return min(most, max(given, (given * _PRIOR + self._learnt) / (_PRIOR + self._seen)))
 
     def pressure(self, now: float, more: int = 0) -> float:
         """The worst gauge as a part of its limit, were one more call let in: from 1 on it is too much.

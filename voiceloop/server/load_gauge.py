@@ -6,6 +6,7 @@ In virtual time it measures nothing: the load there is what a test says it is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 from collections import Counter
@@ -20,6 +21,8 @@ from voiceloop.wallclock import process_time, thread_time
 from voiceloop.watch_loop import Held, LoopWatch
 
 __all__ = ["LoadGauge", "Paced"]
+
+log = logging.getLogger("voiceloop.phone")
 
 BEAT: Final = 0.05
 """Seconds between two heartbeats. With the watch over the loop that is 0.35 % of a core, however many the calls."""
@@ -105,11 +108,12 @@ class LoadGauge:
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        self.load.beat(now, now - self._due)
+        late = now - self._due
+        self._schedule(loop, now)  # first: it goes on whatever fails, and ends when `stop` is said below
+        self.load.beat(now, late)
         if (span := now - self._looked) >= SLOT - BEAT / 2:
             self._measure(now, span)
             self.look()
-        self._schedule(loop, now)
 
     def _measure(self, now: float, span: float) -> None:
         thread, process = thread_time(), process_time()
@@ -126,7 +130,10 @@ class LoadGauge:
         if busy != self._told and now - self._told_at >= TELL:
             self._told, self._told_at = busy, now
             for tell in list(self.on_level):
-                tell(busy, self.load.why)
+                try:
+                    tell(busy, self.load.why)
+                except Exception:  # neither the heart nor whoever asks stops for that
+                    log.exception("on_level failed")
         return busy
 
     def loop_held(self, held: Held) -> None:
@@ -147,6 +154,10 @@ class LoadGauge:
     def has_spare(self, ringing: int = 0) -> bool:
         """Whether somebody may be called, while so many telephones ring already."""
         return self.load.has_spare(_now(), ringing)
+
+    def awaited(self, call_sid: str) -> int:
+        """How many calls were let in and are not on the line yet, but for this one."""
+        return self.load.awaited(call_sid, _now())
 
     def expect(self, call_sid: str) -> None:
         """A call was let in."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import logging
 import os
+import queue
 import select
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final
+from weakref import WeakSet
 
 __all__ = ["MOST", "Outlet", "unheld_output"]
 
@@ -41,40 +43,55 @@ class Outlet:
     def __init__(self, descriptor: int, most: int = MOST) -> None:
         self._descriptor = descriptor
         self._most = most
-        self._lock = threading.Lock()
+        # The garbage collector runs anywhere, and what it frees may say something: in the midst of `put`, too. So the
+        # lock is had twice, and the news go by a queue that allows for that, as an Event does not.
+        self._lock = threading.RLock()
         self._pieces: list[bytes] = []
         self._waiting = 0  # bytes that are not written yet
         self._lost = 0  # lines
-        self._news = threading.Event()
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._told = False  # that there are news
         self._ending = threading.Event()
+        self._forked = False
         self._thread = threading.Thread(target=self._run, name="voiceloop output", daemon=True)
         self._thread.start()
+        _inherited.add(self)
 
     def put(self, piece: bytes) -> None:
         """Have this written soon. Returns at once; when too much waits, it is left out."""
         with self._lock:
+            if self._forked:
+                self._write(piece)
+                return
             if self._waiting + len(piece) > self._most:
                 self._lost += max(1, piece.count(b"\n"))
                 return
             self._waiting += len(piece)
             self._pieces.append(piece)
-        if not self._news.is_set():
-            self._news.set()
+        if not self._told:
+            self._told = True
+            self._news.put(None)
 
     def close(self, limit: float) -> bool:
         """Write what waits, for so many seconds at most; nothing may be put any more. Returns whether all was."""
         self._ending.set()
-        self._news.set()
+        self._news.put(None)
         self._thread.join(limit)
         return not self._thread.is_alive()
+
+    def after_fork(self) -> None:
+        """This is a child that was forked: it has no such thread, and writes by itself. What waits is the parent's."""
+        self._lock = threading.RLock()
+        self._ending = threading.Event()
+        self._pieces, self._forked = [], True
 
     # --- the thread ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._news.wait()
+            self._news.get()
             self._ending.wait(_GATHER)
-            self._news.clear()
+            self._told = False
             self._write_all()
         self._write_all()
 
@@ -125,7 +142,8 @@ class _Unheld(io.TextIOBase):
         self._outlet = outlet
         self._prefix = prefix
         self._rest = ""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as of `Outlet`
+        _inherited.add(self)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -144,6 +162,10 @@ class _Unheld(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+    def reconfigure(self, **how: Any) -> None:
+        """Set the stream's encoding. When lines are written is not its to say here."""
+        self._stream.reconfigure(**how)  # type: ignore[attr-defined]
 
     def write(self, text: str) -> int:
         with self._lock:
@@ -168,6 +190,11 @@ class _Unheld(io.TextIOBase):
                 rest, self._rest = self._rest, ""
                 self._put(rest)
 
+    def after_fork(self) -> None:
+        """This is a child that was forked. What has no end yet is the parent's."""
+        self._lock = threading.RLock()
+        self._rest = ""
+
     def _put(self, lines: str) -> None:
         if self._prefix:
             lines = "\n".join(f"{self._prefix}{line}" if line else "" for line in lines.split("\n"))
@@ -175,6 +202,19 @@ class _Unheld(io.TextIOBase):
 
     def _bytes(self, text: str) -> bytes:
         return text.encode(self.encoding, errors="backslashreplace")
+
+
+_inherited: WeakSet[Outlet | _Unheld] = WeakSet()
+"""By a child that is forked."""
+
+
+def _after_fork() -> None:
+    for each in list(_inherited):
+        each.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -128,6 +128,7 @@ def serve(
         recordings=folder,
         metrics_port=metrics_port,
     )
+    event_loop.open_standard_files()  # before workers inherit them
     with unheld_output():
         try:
             begun = _serve(bot, with_own_log(settings), runtime, options, workers)
@@ -303,14 +304,15 @@ def _holding(healthy: Callable[[], Awaitable[None]]) -> Callable[..., Awaitable[
 
 
 def _closing(serving: Serving) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """A middleware that closes connections behind their answer, once others listen at the same address."""
+    """A middleware that closes connections behind their answer, once others listen at the same address, and while this
+    process has enough to do: who comes again may find another that has not."""
 
     @web.middleware
     async def close(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         response = await handler(request)
-        if serving.leaving and not response.prepared:
+        if not response.prepared and (serving.leaving or serving.phone.busy):
             response.force_close()
         return response
 

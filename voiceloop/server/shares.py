@@ -168,7 +168,7 @@ class Shares:
         return [
             Share(calls, state == _FULL)
             for place, (beat, calls, state) in enumerate(_PLACE.iter_unpack(used))
-            if state and now - beat < SILENT and place != self._place
+            if state and abs(now - beat) < SILENT and place != self._place
         ]
 
     def wait(self, now: float, connections: int) -> float:

@@ -132,6 +132,9 @@ class Voice:
             return f"{len(phone.calls)} are on the line, as many as are taken"
         if again or incoming.direction == "outbound":  # somebody is on the line and has talked to us, or was called
             return ""
+        coming = phone.load.awaited(incoming.call_sid)  # else a burst is let in whole, and its streams are refused
+        if len(phone.calls) + coming >= phone.options.most_calls:
+            return f"{len(phone.calls)} are on the line and {coming} are coming, as many as are taken"
         why = phone.load.refusal(incoming.call_sid)
         if why:
             phone.counts["voice.load"] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,9 @@ log = logging.getLogger("voiceloop")
 
 CLOSING = 1.0
 """Seconds to write what is left and to have the close answered; then the connection is dropped."""
-BREATH = 0.02
+BREATH = 0.01
 MOST_AT_ONCE = 50
-"""Messages that are read within `BREATH` seconds before others have their turn."""
+"""Messages that are read, none of them `BREATH` seconds behind the one before it, before others have their turn."""
 NOTED_REFUSALS = 10
 """Refused messages that are recorded one by one; more are only counted."""
 
@@ -86,8 +87,8 @@ class TwilioTransport(Processor):
         """Where the live calls of the same application are found."""
         self._outbox = Outbox(socket)
         self._heard_at = 0.0
-        self._lot = 0  # messages that were read since
-        self._lot_at = 0.0
+        self._lot = 0  # messages that were read without a pause
+        self._lot_at = 0.0  # the last of them
         self._at_rest = False  # the reader waits in the socket, and has taken all that came
         self._context: Context | None = None
         self._refused: list[str] = []
@@ -179,10 +180,8 @@ class TwilioTransport(Processor):
 
     def _read_many(self, now: float) -> bool:
         """Count a message; whether so many were read one after another that others must have their turn."""
-        if now - self._lot_at >= BREATH:
-            self._lot_at, self._lot = now, 0
-        else:
-            self._lot += 1
+        self._lot = 0 if now - self._lot_at >= BREATH else self._lot + 1
+        self._lot_at = now  # not when the lot began: messages that take long are to be counted, too
         return self._lot >= MOST_AT_ONCE
 
     def _take(self, message: str) -> bool:
@@ -336,7 +335,8 @@ class TwilioTransport(Processor):
         try:
             async with asyncio.timeout(CLOSING):
                 if not socket.closed:
-                    await self._outbox.drain()
+                    with suppress(ConnectionError):  # lost just now: there is nobody to read it
+                        await self._outbox.drain()
                 await socket.close()
         except TimeoutError:  # nobody reads at the other end: the connection was dropped
             log.info("call %s: the carrier did not answer the close of its socket", self.call.id)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 from itertools import islice
 from math import ceil
 from typing import ClassVar, Final
@@ -29,17 +30,21 @@ TICK: Final = 0.01
 MOST: Final = 256
 """Windows that are judged in one run: Silero takes 2 to 3 ms for them, in which nothing else can happen. If more wait,
 all else that is ready comes in between."""
+SHARE: Final = 4
+"""Of the windows that wait, one in so many is judged before anything else comes in between. So a loop of long turns,
+each of which brings several windows of a line, lags behind by some turns and no more, and makes up for it soon."""
 _HAIR: Final = 1e-6  # seconds: what is handed in so soon behind a tick's time is judged at that time
 
 
 class Seat:
     """The place of one call at a tick. Get it by `VADTick.join`."""
 
-    __slots__ = ("_take", "_tick", "windows")
+    __slots__ = ("_context", "_take", "_tick", "windows")
 
     def __init__(self, tick: VADTick, take: Judged) -> None:
         self._tick: VADTick | None = tick
         self._take: Judged | None = take
+        self._context: Context | None = copy_context()  # of the call: what comes of a word is about it
         self.windows: deque[tuple[SharedLine, bytes]] = deque()
         """Those that wait, in order."""
 
@@ -52,22 +57,22 @@ class Seat:
 
     def leave(self) -> None:
         """Nobody wants to know any more. Harmless when said twice."""
-        tick, self._tick, self._take = self._tick, None, None
+        tick, self._tick, self._take, self._context = self._tick, None, None, None
         self.windows.clear()
         if tick is not None:
             tick._leave(self)
 
     def _tell(self, word: float | Exception) -> None:
-        take = self._take
-        if take is None:  # the call ended meanwhile
+        take, context = self._take, self._context
+        if take is None or context is None:  # the call ended meanwhile
             return
         try:
             if isinstance(word, Exception):
-                take(float("nan"), word)
+                context.run(take, float("nan"), word)
             else:
-                take(word, None)
+                context.run(take, word, None)
         except Exception as error:  # of one call: it is nothing to the others
-            log.error("a call cannot take what was heard: %s", describe(error)[0])
+            context.run(log.error, "a call cannot take what was heard: %s", describe(error)[0])
 
 
 class VADTick:
@@ -75,11 +80,13 @@ class VADTick:
 
     _ticks: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, VADTick]]] = WeakKeyDictionary()
 
-    def __init__(self, model: SharedModel) -> None:
+    def __init__(self, model: SharedModel, home: dict[object, VADTick]) -> None:
         self._model = model
+        self._home = home  # the ticks of its loop
         self._seats = 0
         self._waiting: dict[Seat, None] = {}  # those with windows, the one that waits longest first
         self._handle: asyncio.Handle | None = None
+        self._context = Context()  # of no call: else what comes of all would be put down to whose window came first
         self._complained = False
 
     @classmethod
@@ -88,7 +95,7 @@ class VADTick:
         ticks = cls._ticks.setdefault(asyncio.get_running_loop(), {})
         tick = ticks.get(model.shared)
         if tick is None:
-            tick = ticks[model.shared] = cls(model)
+            tick = ticks[model.shared] = cls(model, ticks)
         tick._seats += 1
         return Seat(tick, take)
 
@@ -99,18 +106,27 @@ class VADTick:
             self._handle.cancel()
             self._handle = None
         if not self._seats:
-            for ticks in self._ticks.values():
-                if ticks.get(self._model.shared) is self:
-                    del ticks[self._model.shared]
+            del self._home[self._model.shared]  # no look at other loops: they may run in other threads
 
     def _wait(self, seat: Seat) -> None:
         self._waiting[seat] = None
         if self._handle is None:
             loop = asyncio.get_running_loop()
-            self._handle = loop.call_at(ceil((loop.time() - _HAIR) / TICK) * TICK, self._run, loop)
+            due = ceil((loop.time() - _HAIR) / TICK) * TICK
+            self._handle = loop.call_at(due, self._run, loop, context=self._context)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Judge a window of each line, or of as many as go into one run."""
+        """Judge a window of each line, or of as many as go into one run; and more, where many wait."""
+        self._handle = None
+        least = sum(len(seat.windows) for seat in self._waiting) // SHARE
+        while self._waiting:
+            judged, more = self._judge_some(loop)
+            least -= judged
+            if least <= 0 or not more:
+                break
+
+    def _judge_some(self, loop: asyncio.AbstractEventLoop) -> tuple[int, bool]:
+        """Judge a window of each line, or of as many as go into one run: how many, and whether others were left."""
         waiting = self._waiting
         count = len(waiting)
         seats = list(islice(waiting, ceil(count / ceil(count / MOST))))
@@ -121,10 +137,16 @@ class VADTick:
             if seat.windows:
                 waiting[seat] = None  # behind the others
         # What is left has waited for its time: no tick is waited for again.
-        self._handle = loop.call_soon(self._run, loop) if waiting else None
+        if waiting and self._handle is None:
+            self._handle = loop.call_soon(self._run, loop, context=self._context)
+        elif not waiting and self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        left = bool(waiting)
         words = self._judge([line for line, _ in judged], [window for _, window in judged])
         for seat, word in zip(seats, words, strict=True):
             seat._tell(word)
+        return len(seats), left
 
     def _judge(self, lines: Sequence[SharedLine], windows: Sequence[bytes]) -> Sequence[float | Exception]:
         try:
