@@ -37,7 +37,7 @@ class Scenario:
     """A file that `calls_speech` has made."""
     core: int | None = None
     """The one this process runs on."""
-    rate: float = 20.0
+    rate: float = 30.0
     """New calls a second at the begin."""
     settle: float = 5.0
     """Seconds from the last call's begin until it counts."""

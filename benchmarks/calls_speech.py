@@ -28,6 +28,8 @@ LEVEL: Final = -22.0
 """dBFS of speech."""
 SOFT: Final = 32.0
 """dB below the loudest frame from which on a frame is a pause."""
+HEARD: Final = 20.0
+"""dB below it from which on the first sound is heard as speech: a breath before it is none."""
 LONGEST: Final = 6
 """Frames of a pause that stay."""
 SPOKEN: Final = (1.2, 3.2)
@@ -98,7 +100,7 @@ def _without_pauses(speech: Floats) -> Floats:
     levels = 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / FRAME + 1e-12)
     loud = np.flatnonzero(levels > levels.max() - SOFT)
     kept, quiet = [], 0
-    for index in range(loud[0], loud[-1] + 1):
+    for index in range(int(np.argmax(levels > levels.max() - HEARD)), loud[-1] + 1):
         quiet = 0 if index in loud else quiet + 1
         if quiet <= LONGEST:
             kept.append(index)
