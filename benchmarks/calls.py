@@ -57,6 +57,8 @@ class Bench:
         self._ours = [sys.executable, str(HERE / "calls_server.py")]
         if options.no_speculation:
             self._ours.append("--no-speculation")
+        if options.min_silence is not None:
+            self._ours += ["--min-silence", str(options.min_silence)]
 
     def ours(self, *more: str) -> Server:
         """A voiceloop server."""
@@ -205,9 +207,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "runs": {who: [each.summary() for each in results] for who, results in found.items()},
         "scenarios": scenarios,
     }
-    peers = [calls for who, calls in result["clean_calls"].items() if who != "voiceloop"]
+    peers = {who: calls for who, calls in result["clean_calls"].items() if who != "voiceloop"}
     if peers:
-        result["times_the_peer"] = round(ours / max(1, *peers), 1)
+        result["times_the_peer"] = {who: round(ours / max(1, calls), 1) for who, calls in peers.items()}
     return result
 
 
@@ -235,6 +237,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--noise", type=float, default=-60.0, help="of the line, dBFS")
     parser.add_argument("--speech", type=Path, default=HERE.parent.parent / "shared" / "speech")
     parser.add_argument("--no-speculation", action="store_true", help="no answer is begun before the turn is over")
+    parser.add_argument("--min-silence", type=float, help="`VADOptions.min_silence`: answers are begun from then on")
     parser.add_argument("--picture", type=Path, help="an SVG of the sweep")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="a few calls for a few seconds: does it work?")

@@ -49,8 +49,8 @@ def table(result: dict[str, Any]) -> str:
         lines += ["", f"{who} ({about})", heading]
         lines += [_row(run) for run in runs]
         lines.append(f"clean: {result['clean_calls'][who]} calls")
-    if "times_the_peer" in result:
-        lines += ["", f"times the peer's best: {result['times_the_peer']}"]
+    for who, times in result.get("times_the_peer", {}).items():
+        lines.append(f"{times} times as many as {who}")
     for name, run in result["scenarios"].items():
         lines += ["", f"{name}, {run['calls']} calls", heading, _row(run), _also(run)]
     return "\n".join(lines)

@@ -131,7 +131,7 @@ class Result:
     def torn(self) -> float:
         """Share of the answers with a hole, or without an end."""
         answers = self.seen["answers"]
-        return (self.seen["torn"] + self.seen["incomplete"]) / answers if answers else 1.0
+        return (self.seen["torn"] + self.seen["incomplete"]) / answers if answers else 0.0
 
     def summary(self) -> dict[str, Any]:
         """For a table, or as JSON."""

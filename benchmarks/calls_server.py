@@ -43,6 +43,7 @@ from voiceloop.tts.base import TTS, Speech
 from voiceloop.tts.phrases import PhraseCutter
 from voiceloop.turns.endpointing import FixedSilence
 from voiceloop.turns.events import TurnOptions
+from voiceloop.vad.detector import VADOptions
 
 RATE: Final = 8000
 QUIET: Final = bytes(range(0x6D, 0x80)) + bytes(range(0xED, 0x100))
@@ -116,10 +117,13 @@ def bot_with(options: argparse.Namespace) -> Any:
     """The bot of a run."""
     stt, llm, tts = MockSTT(), MockLLM(), MockTTS()
     turns = TurnOptions(silence=ENDPOINT, speculations=0 if options.no_speculation else 2)
+    hearing = VADOptions(min_silence=options.min_silence)
 
     def bot(call: Call) -> Pipeline:
         turn_taking = TurnTaking(GREETING, turns, endpointing=FixedSilence())
-        return Pipeline([call.transport, SileroVAD(), stt, turn_taking, LLMAggregator(llm), tts, AudioStreamer()])
+        return Pipeline(
+            [call.transport, SileroVAD(hearing), stt, turn_taking, LLMAggregator(llm), tts, AudioStreamer()]
+        )
 
     return bot
 
@@ -170,6 +174,7 @@ def main() -> None:
     parser.add_argument("--core", type=int)
     parser.add_argument("--asyncio", action="store_true", help="not on uvloop")
     parser.add_argument("--no-speculation", action="store_true")
+    parser.add_argument("--min-silence", type=float, default=VADOptions().min_silence)
     parser.add_argument("--admission", action="store_true", help="refuse calls when there is enough to do")
     options = parser.parse_args()
     if options.core is not None:
