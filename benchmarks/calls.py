@@ -156,14 +156,9 @@ def clean(result: Result, alone: float) -> bool:
 
 
 def most(results: Sequence[Result]) -> int:
-    """Calls of the last clean run before quality fell."""
+    """The most calls of a clean run; quality had fallen in the last two."""
     alone = results[0].waits.get("p99", 0.0)
-    found = 0
-    for result in results:
-        if not clean(result, alone):
-            break
-        found = result.calls
-    return found
+    return max((result.calls for result in results if clean(result, alone)), default=0)
 
 
 def environment_of(peer: str) -> Path:

@@ -8,17 +8,21 @@ from typing import Any, Final
 __all__ = ["picture", "table"]
 
 WIDTH, HEIGHT = 960, 360
-TOP, BOTTOM, LEFT, RIGHT, BETWEEN = 96, 48, 60, 24, 90
+TOP, BOTTOM, LEFT, RIGHT, BETWEEN = 96, 48, 70, 24, 90
 STYLE: Final = """
   .page { fill: #ffffff } text { font: 13px system-ui, sans-serif; fill: #33383f }
   .title { font-size: 16px; font-weight: 600 } .soft { fill: #5f6670; font-size: 12px }
   .grid { stroke: #d9dce1; stroke-width: 1 } .line { fill: none; stroke-width: 2.2; stroke-linejoin: round }
   .c0 { stroke: #1f6feb } .c1 { stroke: #8a6d1f } .c2 { stroke: #a2366b } .c3 { stroke: #1a7f5a }
+  .c4 { stroke: #6b3fa0 }
   .d0 { fill: #1f6feb } .d1 { fill: #8a6d1f } .d2 { fill: #a2366b } .d3 { fill: #1a7f5a }
+  .d4 { fill: #6b3fa0 }
   @media (prefers-color-scheme: dark) {
     .page { fill: #16191d } text { fill: #dfe3e8 } .soft { fill: #a4abb5 } .grid { stroke: #333941 }
     .c0 { stroke: #6cb0ff } .c1 { stroke: #e0b84c } .c2 { stroke: #f28ac0 } .c3 { stroke: #58d0a0 }
+    .c4 { stroke: #b99cf0 }
     .d0 { fill: #6cb0ff } .d1 { fill: #e0b84c } .d2 { fill: #f28ac0 } .d3 { fill: #58d0a0 }
+    .d4 { fill: #b99cf0 }
   }
 """
 COLUMNS: Final = (
@@ -128,18 +132,19 @@ def picture(result: dict[str, Any]) -> str:
     """Waits and torn answers over the number of calls, for each side."""
     runs: dict[str, list[dict[str, Any]]] = result["runs"]
     calls = max(run["calls"] for each in runs.values() for run in each)
-    waits, torn = _Panel(0, 2000, "ms", calls), _Panel(1, 100, "%", calls)
+    waits, torn = _Panel(0, 4000, "ms", calls), _Panel(1, 100, "%", calls)
     label = "Waits and torn answers over the number of calls on one core"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'role="img" aria-label="{label}">',
         f'<style>{STYLE}</style><rect class="page" width="{WIDTH}" height="{HEIGHT}"/>',
-        f'<text class="title" x="{LEFT}" y="28">Calls on one core: {_titles(result)}</text>',
+        f'<text class="title" x="{LEFT}" y="28">Calls on one core, and how many of them with clean audio</text>',
     ]
-    x = LEFT
+    x: float = LEFT
     for index, who in enumerate(runs):
-        parts.append(f'<path class="line c{index}" d="M{x} 50h24"/><text x="{x + 32}" y="54">{who}</text>')
-        x += 60 + 8 * len(who)
+        said = f"{who}: {result['clean_calls'][who]}"
+        parts.append(f'<path class="line c{index}" d="M{x:g} 50h24"/><text x="{x + 32:g}" y="54">{said}</text>')
+        x += 48 + 6.7 * len(said)
     parts += waits.frame("Wait for an answer, 99th percentile")
     parts += torn.frame("Answers with a hole of 10 ms or more")
     for index, each in enumerate(runs.values()):
@@ -147,7 +152,3 @@ def picture(result: dict[str, Any]) -> str:
         parts += torn.curve(index, [(run["calls"], run["torn_percent"]) for run in each])
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
-
-
-def _titles(result: dict[str, Any]) -> str:
-    return ", ".join(f"{who} {calls}" for who, calls in result["clean_calls"].items())
